@@ -1,0 +1,45 @@
+#include "tools/program.h"
+
+#include <CLI/CLI.hpp>
+#include <exception>
+#include <iostream>
+#include <new>
+
+#include "engine/console.h"
+#include "engine/error.h"
+
+namespace earshot {
+
+int run_program(CLI::App& app, int argc, char** argv, const std::function<void()>& work) {
+  bool quiet = false;
+  app.add_flag("--quiet", quiet, "Print warnings and errors only");
+  app.set_version_flag("--version", std::string("earshot ") + EARSHOT_VERSION);
+  app.get_formatter()->column_width(34);
+  const std::string name = app.get_name();
+  const auto report = [&](const char* sentence, int status) {
+    std::cerr << name << ": " << sentence << '\n';
+    return status;
+  };
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError& error) {
+    if (error.get_exit_code() == 0) return app.exit(error);  // --help, --version
+    std::cerr << name << ": " << error.what() << "; see " << name << " --help\n";
+    return 2;
+  }
+  try {
+    setup_console(quiet);
+    work();
+    std::cout.flush();
+    if (!std::cout) return report("standard output could not be written", 1);
+    return 0;
+  } catch (const UsageError& error) {
+    return report(error.what(), 2);
+  } catch (const std::bad_alloc&) {
+    return report("out of memory; use a smaller --batch or width, or a machine with more", 1);
+  } catch (const std::exception& error) {
+    return report(error.what(), 1);
+  }
+}
+
+}  // namespace earshot
