@@ -64,10 +64,11 @@ class Random {
   uint64_t below(uint64_t count) {
     const uint64_t high = bits();
     const uint64_t word = (high << 32) | bits();
-    return static_cast<uint64_t>((static_cast<unsigned __int128>(word) * count) >> 64);
+    return static_cast<uint64_t>((static_cast<Wide>(word) * count) >> 64);
   }
 
  private:
+  __extension__ using Wide = unsigned __int128;
   uint32_t key0_, key1_;
   PhiloxBlock counter_;
   PhiloxBlock block_{};

@@ -1,9 +1,8 @@
 // The settings of a run: one YAML file, every key checked. The defaults are the paper's recipe.
 #pragma once
 
-#include <nlohmann/json_fwd.hpp>
-
 #include <cstdint>
+#include <nlohmann/json_fwd.hpp>
 #include <string>
 #include <vector>
 
@@ -33,7 +32,7 @@ struct OptimizerSettings {  // Adam, Keras form: epsilon outside the bias correc
   bool operator==(const OptimizerSettings&) const = default;
 };
 
-struct MixupSettings {  // paper 2.4
+struct MixupSettings {       // paper 2.4
   int clips = 2;             // 1 to 4 clips blended into one example
   double alpha = 1.0;        // weights from Dirichlet(alpha, ..., alpha)
   double probability = 1.0;  // of blending an example at all
@@ -72,7 +71,7 @@ struct FoldSettings {
   int count = 5;              // at least 2
   std::vector<int> run = {};  // which to train; empty: all
   uint64_t seed = 2018;
-  bool by_group = false;      // keep clips of one source in one fold
+  bool by_group = false;  // keep clips of one source in one fold
   bool operator==(const FoldSettings&) const = default;
 };
 
@@ -92,7 +91,7 @@ struct Config {
   Precision precision = Precision::kF32;
   uint64_t seed = 1;
   bool class_weights = true;
-  double dropout = 0.0;  // after each hidden dense layer, 0 <= p < 1
+  double dropout = 0.0;        // after each hidden dense layer, 0 <= p < 1
   bool verified_only = false;  // leave out training clips that nobody verified
   PhaseSettings audio, spec, comb;
   OptimizerSettings optimizer;
@@ -110,8 +109,15 @@ struct Config {
 
 /// Reads `name` as a file, or as one of the shipped configs (`paper-2s`, `quickstart`, ...).
 /// An unknown key, a wrong type or an impossible value throws UsageError with file, line, key and
-/// what is allowed. `overrides` are "key=value" with dotted keys, as `--set` takes them.
+/// what is allowed; a missing file, the shipped names. An empty file is the paper's recipe.
+/// `overrides` are "key=value" with dotted keys, as `--set` takes them; the last one wins.
 Config load_config(const std::string& name, const std::vector<std::string>& overrides);
+
+/// Names of the configs that come with earshot, sorted; empty where they are not installed.
+std::vector<std::string> shipped_configs();
+
+/// Every key with its default, meaning and what it allows, for `--help`.
+std::string config_help();
 
 /// Every key with its value, as YAML that load_config reads back to the same Config.
 std::string to_yaml(const Config& config);

@@ -1,0 +1,37 @@
+#include "engine/tensor.h"
+
+namespace earshot {
+
+const char* to_string(DType type) {
+  switch (type) {
+    case DType::kF32: return "f32";
+    case DType::kU8: return "u8";
+    case DType::kI32: return "i32";
+  }
+  return "?";
+}
+
+std::string to_string(const Shape& shape) {
+  return fmt::format("[{}, {}, {}, {}]", shape.n, shape.h, shape.w, shape.c);
+}
+
+Tensor Tensor::first(int64_t n) const {
+  if (n > shape.n) fail("tensor {} has {} examples, {} were asked for", name, shape.n, n);
+  Tensor part = *this;
+  part.shape.n = n;
+  return part;
+}
+
+Tensor Tensor::flat() const {
+  Tensor view = *this;
+  view.shape = {shape.n, 1, 1, shape.features()};
+  return view;
+}
+
+void check_shape(const Tensor& tensor, const Shape& expected, const char* operation) {
+  if (tensor.shape != expected)
+    fail("{}: tensor {} has shape {}, expected {}", operation, tensor.name,
+         to_string(tensor.shape), to_string(expected));
+}
+
+}  // namespace earshot

@@ -1,0 +1,43 @@
+// A tensor is a place in memory with a shape and a name; it owns nothing.
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+#include "engine/error.h"
+
+namespace earshot {
+
+enum class DType : uint8_t { kF32, kU8, kI32 };
+constexpr int64_t bytes_of(DType type) { return type == DType::kU8 ? 1 : 4; }
+const char* to_string(DType type);
+
+/// Channels last. A wave is [n, 1, t, c]; a vector of features is [n, 1, 1, c].
+struct Shape {
+  int64_t n = 0, h = 1, w = 1, c = 1;
+  int64_t count() const { return n * h * w * c; }
+  int64_t rows() const { return n * h * w; }     // all but the channels
+  int64_t features() const { return h * w * c; }  // of one example
+  bool operator==(const Shape&) const = default;
+};
+std::string to_string(const Shape& shape);  // "[32, 128, 170, 64]"
+
+struct Tensor {
+  void* data = nullptr;
+  Shape shape;
+  DType type = DType::kF32;
+  const char* name = "";  // outlives the tensor: owned by the layer or the arena plan
+
+  float* f32() const { return static_cast<float*>(data); }
+  uint8_t* u8() const { return static_cast<uint8_t*>(data); }
+  int64_t bytes() const { return shape.count() * bytes_of(type); }
+  /// The same memory for the first `n` examples.
+  Tensor first(int64_t n) const;
+  /// The same memory as [n, 1, 1, features].
+  Tensor flat() const;
+};
+
+/// Throws Error naming the tensor, its shape and the expected one where they differ.
+void check_shape(const Tensor& tensor, const Shape& expected, const char* operation);
+
+}  // namespace earshot

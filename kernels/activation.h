@@ -1,0 +1,29 @@
+// Element-wise layers.
+#pragma once
+
+#include <cstdint>
+
+#include "kernels/philox.h"
+
+namespace earshot {
+
+/// dy = y > 0 ? dy : 0, in place. [count]
+void relu_backward(int64_t count, const float* y, float* dy);
+
+/// One cell of inverted dropout; cells are counted through the whole tensor.
+struct DropoutMask {
+  float rate;
+  uint64_t seed;
+  uint32_t step, layer;
+  EARSHOT_HOST_DEVICE bool keeps(int64_t cell) const {
+    const PhiloxBlock block = philox4x32(
+        {{static_cast<uint32_t>(cell >> 2), step, layer, static_cast<uint32_t>(Purpose::kDropout)}},
+        static_cast<uint32_t>(seed), static_cast<uint32_t>(seed >> 32));
+    return static_cast<float>(block.v[cell & 3] >> 8) * 0x1p-24f >= rate;
+  }
+};
+
+/// y = x / (1 - rate) where the mask keeps the cell, else 0. y may be x. [count]
+void dropout(const DropoutMask& mask, int64_t count, const float* x, float* y);
+
+}  // namespace earshot

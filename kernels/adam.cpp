@@ -1,0 +1,11 @@
+#include "kernels/adam.h"
+
+namespace earshot {
+
+void adam(float* p, const float* g, float* m, float* v, int64_t count, const AdamStep& step) {
+  const AdamUpdate update;
+#pragma omp parallel for simd schedule(static)
+  for (int64_t i = 0; i < count; ++i) update(p[i], g[i], m[i], v[i], step);
+}
+
+}  // namespace earshot

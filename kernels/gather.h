@@ -1,0 +1,58 @@
+// Batch assembly (paper 2.4): for each example the weighted sum of up to four placed clips. A
+// placement rolls a clip circularly, then either crops a window of it (longer clips) or lays copies
+// of it into a window of padding (shorter clips).
+//
+// Sample t of the window, for a placement with copies at positions q_0 < q_1 < ...: the last copy
+// with q_j <= t covers it where u = t - q_j < length, with sample (u - roll) mod length; elsewhere
+// padding. A crop is one copy at position -start. On the spectrogram the same holds in columns,
+// with positions and roll divided by 256.
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+namespace earshot {
+
+/// One clip inside one example.
+struct Placement {
+  int64_t clip = 0;        // index into the source
+  float weight = 1;
+  int64_t roll = 0;        // samples, 0 <= roll < max(1, length)
+  int32_t first_copy = 0;  // index into GatherPlan::positions
+  int32_t copies = 1;
+};
+
+struct GatherPlan {
+  std::vector<Placement> placements;
+  std::vector<int32_t> first_placement;  // [n + 1]: example i has placements [i] ... [i + 1) - 1
+  std::vector<int64_t> positions;        // of copies, in samples, ascending per placement
+  int64_t examples() const { return static_cast<int64_t>(first_placement.size()) - 1; }
+};
+
+/// Where clips lie on the device: clip c has samples [offset[c], offset[c] + length[c]).
+struct WaveSource {
+  const int16_t* samples = nullptr;
+  const int64_t* offset = nullptr;  // in samples
+  const int64_t* length = nullptr;  // in samples
+};
+struct MelSource {
+  const float* columns = nullptr;   // [frames, 128] per clip
+  const int64_t* offset = nullptr;  // in floats
+  const int64_t* frames = nullptr;
+  const float* floor = nullptr;     // dB, per clip
+  bool pad_with_floor = false;      // else 0.0
+  int64_t native_columns = 0;       // assembled width, before the resize to the output's width
+};
+
+/// out [n, t] in -1 .. 1 (int16 / 32768).
+void gather_wave(const GatherPlan& plan, const WaveSource& source, int64_t t, float* out);
+
+/// out [n, 128, w]: the assembled [native_columns, 128] resized linearly in time (half-pixel
+/// centres, no antialiasing) and transposed.
+void gather_mel(const GatherPlan& plan, const MelSource& source, int64_t w, float* out);
+
+/// Resizes columns [native, 128] to out [128, w]: column x reads at (x + 1/2) native / w - 1/2,
+/// clamped to the ends.
+void resize_columns(const float* columns, int64_t native, int64_t w, float* out);
+
+}  // namespace earshot
