@@ -4,7 +4,6 @@
 #include <cstddef>
 #include <cstdint>
 #include <filesystem>
-#include <functional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -15,7 +14,8 @@ namespace fs = std::filesystem;
 
 /// Writes a file beside `path`, fsyncs it, renames it over `path`, fsyncs the folder.
 /// The file appears at `commit()`; destroyed before that, nothing of it remains.
-/// Every failure (no folder, no permission, disk full, short write) throws Error naming `path`.
+/// Every failure (no folder, no permission, disk full, not a regular file) throws Error naming
+/// `path`; after it the file can no longer be committed. A link is followed, not replaced.
 class AtomicFile {
  public:
   explicit AtomicFile(fs::path path);
@@ -31,6 +31,9 @@ class AtomicFile {
   void commit();
 
  private:
+  void require_open() const;
+  void discard() noexcept;
+  [[noreturn]] void fail_write(int error);
   fs::path path_;
   fs::path temporary_;
   int fd_ = -1;
@@ -39,10 +42,12 @@ class AtomicFile {
 
 void write_file(const fs::path& path, std::string_view content);
 
-/// Whole file as text; Error names `path` when it is missing, a folder, or above `max_bytes`.
+/// Whole file (or pipe) as text; Error names `path` when it is missing, a folder, or above
+/// `max_bytes`.
 std::string read_file(const fs::path& path, uint64_t max_bytes = uint64_t{1} << 31);
 
-/// A read-only mapping of a whole file.
+/// A read-only mapping of a whole regular file. Hazard: whoever shortens the file in place while
+/// it is mapped kills this process (SIGBUS); AtomicFile replaces files and so never does.
 class MappedFile {
  public:
   explicit MappedFile(const fs::path& path);
@@ -57,16 +62,21 @@ class MappedFile {
   size_t size_ = 0;
 };
 
-/// Appends whole lines to a file (log.jsonl); each line reaches the kernel before return.
+/// Appends whole lines or records to a file (log.jsonl, TensorBoard events); each reaches the
+/// kernel before return. Where the disk is full the begun record is cut off again.
 class LineFile {
  public:
-  /// Opens for appending after cutting the file to `keep_bytes` (for resuming).
+  /// Opens for appending after cutting the file to `keep_bytes` (for resuming); Error when it
+  /// holds fewer.
   LineFile(fs::path path, uint64_t keep_bytes);
   ~LineFile();
   LineFile(const LineFile&) = delete;
   LineFile& operator=(const LineFile&) = delete;
 
+  /// `line` comes without a newline; it must not contain one.
   void append(std::string_view line);
+  /// Exactly these bytes.
+  void append_record(std::string_view bytes);
   uint64_t size() const { return size_; }
 
  private:
@@ -76,7 +86,7 @@ class LineFile {
 };
 
 /// Exclusive advisory lock on `folder`/.lock, freed by the kernel when the process ends.
-/// Throws Error naming the process that holds it.
+/// Throws Error naming the process and host that hold it. The file stays behind.
 class FolderLock {
  public:
   explicit FolderLock(const fs::path& folder);
@@ -88,7 +98,9 @@ class FolderLock {
   int fd_ = -1;
 };
 
-/// 64-bit hash (FNV-1a over 8-byte words) for checksums of content; not cryptographic.
+/// 64-bit hash for checksums of content, not cryptographic: four interleaved multiply-xorshift
+/// lanes over 8-byte words. A change within one word always changes it. Chain pieces by passing
+/// the last hash as `seed`; the value depends on where the pieces are cut.
 uint64_t content_hash(std::span<const std::byte> bytes, uint64_t seed = 0);
 
 }  // namespace earshot

@@ -5,7 +5,6 @@
 #include <cstddef>
 #include <cstdint>
 #include <map>
-#include <memory>
 #include <span>
 #include <string>
 #include <vector>
@@ -25,19 +24,23 @@ struct SafetensorsEntry {
 
 using Metadata = std::map<std::string, std::string>;
 
-/// Writes atomically, tensors in the order given, each aligned to 8 bytes. A metadata entry
-/// "content_hash" over all tensor bytes is added.
+/// Writes atomically. The header names the tensors in the order given; the data lie widest type
+/// first, so that each is aligned to its type without the gaps that the format forbids. A
+/// metadata entry "content_hash" over names, types, shapes and bytes is added. Throws Error for
+/// names that repeat, are empty or reserved, and for bytes that do not fit the shape.
 void write_safetensors(const fs::path& path, const std::vector<SafetensorsEntry>& tensors,
                        const Metadata& metadata);
 
 /// A checked, memory-mapped file. The constructor throws Error for anything that is not a valid
-/// file: truncated, overlapping or out-of-range tensors, duplicate names, header above 100 MB,
+/// file: truncated, tensors that overlap, leave gaps, are out of range or not aligned to their
+/// type, duplicate names, header above 100 MB, more than 16 dimensions, a type not listed above,
 /// wrong content hash where the file carries one.
 class SafetensorsFile {
  public:
   explicit SafetensorsFile(const fs::path& path);
   const fs::path& path() const { return path_; }
   const Metadata& metadata() const { return metadata_; }
+  /// In the order of the header; the bytes live as long as this object.
   const std::vector<SafetensorsEntry>& tensors() const { return tensors_; }
   /// nullptr when absent.
   const SafetensorsEntry* find(const std::string& name) const;
@@ -49,6 +52,7 @@ class SafetensorsFile {
   MappedFile file_;
   Metadata metadata_;
   std::vector<SafetensorsEntry> tensors_;
+  std::map<std::string, size_t> by_name_;
 };
 
 }  // namespace earshot

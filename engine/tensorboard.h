@@ -1,6 +1,7 @@
 // Scalars as TensorBoard event files: TFRecord framing (masked CRC32C) around Event protobufs.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <string>
@@ -11,9 +12,9 @@ namespace earshot {
 
 class EventWriter {
  public:
-  /// Creates a new `events.out.tfevents.<seconds>.<host>.<pid>` file in `folder`.
+  /// Creates a new `events.out.tfevents.<seconds>.<host>.<pid>` file in `folder`, which exists.
   explicit EventWriter(const fs::path& folder);
-  /// One scalar at a global step, wall time now.
+  /// One scalar at a global step, wall time now; TensorBoard keeps it as float32.
   void scalar(const std::string& tag, int64_t step, double value);
 
  private:

@@ -19,7 +19,7 @@ std::vector<fs::path> config_folders() {
   const fs::path program = fs::read_symlink("/proc/self/exe", error);
   if (error) return {};
   const fs::path folder = program.parent_path();
-  return {folder / ".." / "configs", folder / ".." / ".." / "configs"};
+  return {folder.parent_path() / "configs", folder.parent_path().parent_path() / "configs"};
 }
 
 fs::path find_config(const std::string& name) {
@@ -130,7 +130,7 @@ Config load_config(const std::string& name, const std::vector<std::string>& over
     settings.insert(settings.end(), more.begin(), more.end());
   }
   Config config;
-  apply(config, settings);
+  apply_settings(config, settings);
   check_together(config, settings, path.string());
   return config;
 }
@@ -177,7 +177,7 @@ Config config_from_json(const nlohmann::json& json) {
   try {
     std::vector<ConfigSetting> settings;
     collect(json, "", settings);
-    apply(config, settings);
+    apply_settings(config, settings);
     check_together(config, settings, "config");
   } catch (const UsageError& error) {  // nobody typed this: the work fails, not the call
     throw Error(error.what());

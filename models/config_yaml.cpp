@@ -1,5 +1,6 @@
 #include "models/config_yaml.h"
 
+#include <yaml-cpp/depthguard.h>
 #include <yaml-cpp/yaml.h>
 
 #include <algorithm>
@@ -133,9 +134,11 @@ template <typename Work>
 auto with_yaml_errors(const std::string& where, Work work) {
   try {
     return work();
+  } catch (const YAML::DeepRecursion& error) {
+    fail_usage("{}:{}: not valid YAML: nested too deeply", where, error.mark.line + 1);
   } catch (const YAML::Exception& error) {
     const std::string line = error.mark.is_null() ? "" : fmt::format(":{}", error.mark.line + 1);
-    fail_usage("{}{}: not valid YAML: {}", where, line, error.msg);
+    fail_usage("{}{}: not valid YAML: {}", where, line, shown(error.msg));
   }
 }
 
@@ -145,7 +148,7 @@ void unknown_config_key(const std::string& where, const std::string& name) {
   fail_usage("{}: there is no key {}.{}", where, name, closest_config_key(name));
 }
 
-void apply(Config& config, const std::vector<ConfigSetting>& settings) {
+void apply_settings(Config& config, const std::vector<ConfigSetting>& settings) {
   for (const ConfigSetting& setting : settings) {
     if (setting.key->set(config, setting.value)) continue;
     fail_usage("{}: {} is {}; it takes {}", setting.where, setting.key->name,

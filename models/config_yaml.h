@@ -16,7 +16,7 @@ struct ConfigSetting {
 };
 
 /// Sets each key in turn; a value that its key does not allow throws UsageError.
-void apply(Config& config, const std::vector<ConfigSetting>& settings);
+void apply_settings(Config& config, const std::vector<ConfigSetting>& settings);
 
 /// Settings of a file's content. Throws UsageError for broken YAML, unknown keys, keys that come
 /// twice and values of the wrong type.

@@ -20,12 +20,13 @@ struct Prediction {
 /// Indices of the `count` largest probabilities, largest first, ties by class index. NaN is last.
 std::vector<int> top(const std::vector<float>& probabilities, int count);
 
-/// 1, 1/2, 1/3 or 0 for the label at rank 1, 2, 3 or lower.
+/// 1, 1/2, 1/3 or 0 for the label at rank 1, 2, 3 or lower; 0 where its probability is NaN.
 double average_precision_at_3(const std::vector<float>& probabilities, int label);
 
 struct Score {
   double map3 = 0;      // mean over clips
-  double interval = 0;  // half width of the 95 % interval: 1.96 standard errors of that mean
+  double interval = 0;  // half width of the 95 % interval: 1.96 standard errors of that mean;
+                        // 0 below two clips
   double accuracy = 0;
   int64_t clips = 0;
 };
@@ -41,7 +42,9 @@ struct Scores {
   std::vector<std::vector<int64_t>> confusion;  // [label][predicted]
 };
 
-/// Clips without a label or with Usage::kIgnored are left out.
+/// Clips without a label or with Usage::kIgnored are left out; the total is over the others. A clip
+/// whose probabilities are all NaN counts as wrong and stands in no column of the confusion.
+/// Throws Error where a label or the number of probabilities does not fit `classes`.
 Scores score(const std::vector<Prediction>& predictions, const std::vector<std::string>& classes);
 
 }  // namespace earshot

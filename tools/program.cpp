@@ -1,6 +1,7 @@
 #include "tools/program.h"
 
 #include <CLI/CLI.hpp>
+#include <csignal>
 #include <exception>
 #include <iostream>
 #include <new>
@@ -11,6 +12,8 @@
 namespace earshot {
 
 int run_program(CLI::App& app, int argc, char** argv, const std::function<void()>& work) {
+  std::signal(SIGXFSZ, SIG_IGN);  // a file-size limit becomes a failed write with a sentence
+  std::signal(SIGPIPE, SIG_IGN);
   bool quiet = false;
   app.add_flag("--quiet", quiet, "Print warnings and errors only");
   app.set_version_flag("--version", std::string("earshot ") + EARSHOT_VERSION);

@@ -1,0 +1,61 @@
+#include "data/trim.h"
+
+#include <algorithm>
+#include <cmath>
+#include <vector>
+
+#include "data/features.h"
+
+namespace earshot {
+namespace {
+
+constexpr int64_t kBlocksPerFrame = kTrimFrame / kTrimHop;
+constexpr double kLeastMeanSquare = 1e-10;
+
+int64_t reflect(int64_t i, int64_t n) {
+  if (n == 1) return 0;
+  const int64_t period = 2 * (n - 1);
+  i %= period;
+  if (i < 0) i += period;
+  return i < n ? i : period - i;
+}
+
+/// Energy of each hop of the signal that starts half a frame before sample 0.
+std::vector<double> hop_energies(std::span<const float> samples, int64_t blocks) {
+  const int64_t n = static_cast<int64_t>(samples.size());
+  std::vector<double> energies(blocks, 0.0);
+  for (int64_t b = 0; b < blocks; ++b) {
+    const int64_t start = b * kTrimHop - kTrimFrame / 2;
+    const bool inside = start >= 0 && start + kTrimHop <= n;
+    for (int64_t i = start; i < start + kTrimHop; ++i) {
+      const double x = samples[inside ? i : reflect(i, n)];
+      energies[b] += x * x;
+    }
+  }
+  return energies;
+}
+
+}  // namespace
+
+Kept trim_silence(std::span<const float> samples, double top_db) {
+  const int64_t n = static_cast<int64_t>(samples.size());
+  if (n == 0 || top_db <= 0.0) return {0, n};
+  const int64_t frames = 1 + n / kTrimHop;
+  const std::vector<double> energy = hop_energies(samples, frames + kBlocksPerFrame - 1);
+  std::vector<double> level(frames);  // mean square
+  for (int64_t t = 0; t < frames; ++t) {
+    double sum = 0.0;
+    for (int64_t b = 0; b < kBlocksPerFrame; ++b) sum += energy[t + b];
+    level[t] = std::max(kLeastMeanSquare, sum / kTrimFrame);
+  }
+  const double loudest = *std::max_element(level.begin(), level.end());
+  const double threshold = loudest * std::pow(10.0, -top_db / 10.0);
+  const auto sound = [&](double x) { return x > threshold; };
+  const auto first = std::find_if(level.begin(), level.end(), sound);
+  const auto last = std::find_if(level.rbegin(), level.rend(), sound);
+  const int64_t begin = (first - level.begin()) * kTrimHop;
+  const int64_t end = (level.rend() - last) * kTrimHop;
+  return {begin, std::min(n, end)};
+}
+
+}  // namespace earshot

@@ -1,0 +1,49 @@
+// A block of the paper's tables: convolutions with bias and ReLU, the last one followed by the
+// block's max-pool. It is one layer because that is where the speed is.
+#pragma once
+
+#include <map>
+
+#include "engine/layer.h"
+
+namespace earshot {
+
+struct BlockRow {
+  struct Convolution {
+    int64_t kernel_h, kernel_w, channels;
+  };
+  std::vector<Convolution> convolutions;
+  int64_t pool_h, pool_w;
+};
+
+class ConvBlock : public Layer {
+ public:
+  ConvBlock(Backend& backend, Parameters& parameters, std::string name, const BlockRow& row,
+            int64_t c_in);
+  const std::string& name() const override { return name_; }
+  Shape plan(Planner& planner, const Shape& x) override;
+  void bind(const Places& places) override;
+  Tensor forward(const Tensor& x, const StepInfo& step) override;
+  Tensor backward(const Tensor& dy) override;
+  double forward_flops(int64_t n) const override;
+  double backward_flops(int64_t n) const override;
+
+ private:
+  struct Unit {  // one convolution of the block
+    std::string name;
+    int weight, bias;              // parameters
+    ConvolutionShape shape{};      // at the largest batch
+    std::map<int64_t, std::unique_ptr<Convolution>> plans;  // by batch size
+    int y_id = -1, argmax_id = -1, forward_scratch_id = -1, backward_scratch_id = -1, dx_id = -1;
+    Tensor x, y, argmax, forward_scratch, backward_scratch, dx;
+  };
+  Convolution& planned(Unit& unit, int64_t n);
+
+  Backend& backend_;
+  Parameters& parameters_;
+  std::string name_;
+  BlockRow row_;
+  std::vector<Unit> units_;
+};
+
+}  // namespace earshot

@@ -1,0 +1,86 @@
+// The layers beside the convolution blocks: batch norm, dense, dropout.
+#pragma once
+
+#include "engine/layer.h"
+
+namespace earshot {
+
+struct BatchNormOptions {
+  float momentum = 0.99f;
+  float epsilon = 1e-3f;
+};
+
+/// Per channel over batch and space, after each pool and each hidden dense layer (paper 2.1).
+class BatchNorm : public Layer {
+ public:
+  BatchNorm(Backend& backend, Parameters& parameters, std::string name, int64_t channels,
+            BatchNormOptions options);
+  const std::string& name() const override { return name_; }
+  Shape plan(Planner& planner, const Shape& x) override;
+  void bind(const Places& places) override;
+  Tensor forward(const Tensor& x, const StepInfo& step) override;
+  Tensor backward(const Tensor& dy) override;
+  double forward_flops(int64_t n) const override { return 5.0 * double(n * features_); }
+  double backward_flops(int64_t n) const override { return 9.0 * double(n * features_); }
+
+ private:
+  Backend& backend_;
+  Parameters& parameters_;
+  std::string name_;
+  int64_t channels_, features_ = 0;
+  BatchNormOptions options_;
+  int gamma_, beta_, moving_mean_, moving_variance_;
+  int y_id_ = -1, mean_id_ = -1, deviation_id_ = -1, dx_id_ = -1;
+  Tensor x_, y_, mean_, deviation_, dx_, spare_mean_, spare_variance_;
+  int spare_mean_id_ = -1, spare_variance_id_ = -1;
+};
+
+/// y = activation(flatten(x) weight + bias); weight [in, out].
+class Dense : public Layer {
+ public:
+  Dense(Backend& backend, Parameters& parameters, std::string name, int64_t in, int64_t out,
+        Activation activation);
+  const std::string& name() const override { return name_; }
+  Shape plan(Planner& planner, const Shape& x) override;
+  void bind(const Places& places) override;
+  Tensor forward(const Tensor& x, const StepInfo& step) override;
+  Tensor backward(const Tensor& dy) override;
+  double forward_flops(int64_t n) const override { return 2.0 * double(n * in_ * out_); }
+  double backward_flops(int64_t n) const override {
+    return forward_flops(n) * (dx_id_ >= 0 ? 2 : 1);
+  }
+
+ private:
+  Backend& backend_;
+  Parameters& parameters_;
+  std::string name_;
+  int64_t in_, out_;
+  Activation activation_;
+  int weight_, bias_;
+  int y_id_ = -1, dx_id_ = -1;
+  Tensor x_, y_, dx_;
+};
+
+/// Inverted dropout, in training only.
+class DropoutLayer : public Layer {
+ public:
+  DropoutLayer(Backend& backend, std::string name, float rate, uint32_t index);
+  const std::string& name() const override { return name_; }
+  Shape plan(Planner& planner, const Shape& x) override;
+  void bind(const Places& places) override;
+  Tensor forward(const Tensor& x, const StepInfo& step) override;
+  Tensor backward(const Tensor& dy) override;
+  double forward_flops(int64_t) const override { return 0; }
+  double backward_flops(int64_t) const override { return 0; }
+
+ private:
+  Backend& backend_;
+  std::string name_;
+  float rate_;
+  uint32_t index_;
+  StepInfo step_;
+  int y_id_ = -1, dx_id_ = -1;
+  Tensor y_, dx_;
+};
+
+}  // namespace earshot

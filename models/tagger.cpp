@@ -1,0 +1,201 @@
+#include "models/tagger.h"
+
+namespace earshot {
+
+Tagger::Tagger(Backend& backend, const Config& config, ModelKind kind, int classes, bool trained)
+    : backend_(backend), config_(config), kind_(kind), classes_(classes) {
+  if (config.precision != Precision::kF32 && backend.name() == "cpu")
+    fail_usage("precision: the CPU backend computes in fp32 only; set precision: fp32");
+  if (kind == ModelKind::kComb) {
+    for (const char* prefix : {"audio.", "spec.", "head."})
+      sets_.push_back({prefix, std::make_unique<Parameters>()});
+  } else {
+    sets_.push_back({"", std::make_unique<Parameters>()});
+  }
+  build();  // declares
+  for (Set& set : sets_)
+    set.parameters->allocate(backend, trained && set.parameters.get() == &trainable());
+}
+
+Parameters& Tagger::trainable() { return *sets_.back().parameters; }
+
+NetworkTable Tagger::table(ModelKind trunk) const {
+  return trunk == ModelKind::kAudio ? scaled(audio_table(config_.seconds), config_.width_audio)
+                                    : scaled(spec_table(config_.seconds), config_.width_spec);
+}
+
+void Tagger::add_blocks(Network& network, Parameters& parameters, const NetworkTable& table) {
+  const BatchNormOptions options{static_cast<float>(config_.batch_norm.momentum),
+                                 static_cast<float>(config_.batch_norm.epsilon)};
+  int64_t channels = table.input.c;
+  for (size_t i = 0; i < table.blocks.size(); ++i) {
+    const std::string name = fmt::format("block{}", i + 1);
+    network.add(
+        std::make_unique<ConvBlock>(backend_, parameters, name, table.blocks[i], channels));
+    channels = table.blocks[i].convolutions.back().channels;
+    network.add(std::make_unique<BatchNorm>(backend_, parameters, name + ".norm", channels,
+                                            options));
+  }
+}
+
+void Tagger::add_hidden(Network& network, Parameters& parameters, const std::string& name,
+                        int64_t in, int64_t out) {
+  const BatchNormOptions options{static_cast<float>(config_.batch_norm.momentum),
+                                 static_cast<float>(config_.batch_norm.epsilon)};
+  network.add(std::make_unique<Dense>(backend_, parameters, name, in, out, Activation::kRelu));
+  network.add(std::make_unique<BatchNorm>(backend_, parameters, name + ".norm", out, options));
+  if (config_.dropout > 0)
+    network.add(std::make_unique<DropoutLayer>(backend_, name + ".dropout",
+                                               static_cast<float>(config_.dropout),
+                                               static_cast<uint32_t>(network.layers().size())));
+}
+
+Tagger::Networks Tagger::build() {
+  Networks n;
+  Parameters& last = trainable();
+  int64_t features = 0;
+  if (has_audio()) {
+    add_blocks(n.audio, *sets_.front().parameters, table(ModelKind::kAudio));
+    features += trunk_features(table(ModelKind::kAudio));
+  }
+  if (has_spec()) {
+    Parameters& set = kind_ == ModelKind::kComb ? *sets_[1].parameters : last;
+    add_blocks(n.spec, set, table(ModelKind::kSpec));
+    features += trunk_features(table(ModelKind::kSpec));
+  }
+  if (kind_ == ModelKind::kComb) {
+    for (size_t i = 0; i < config_.head.layers.size(); ++i) {
+      add_hidden(n.top, last, fmt::format("dense{}", i + 1), features, config_.head.layers[i]);
+      features = config_.head.layers[i];
+    }
+  } else {
+    const int64_t dense = table(kind_).dense;
+    add_hidden(n.top, last, "dense", features, dense);
+    features = dense;
+  }
+  n.top.add(std::make_unique<Dense>(backend_, last, "softmax", features, classes_,
+                                    Activation::kNone));
+  return n;
+}
+
+void Tagger::load_trunk(ModelKind trunk, const SafetensorsFile& file) {
+  if (kind_ != ModelKind::kComb) fail("only cnn-comb has trunks to load");
+  sets_[trunk == ModelKind::kAudio ? 0 : 1].parameters->load(file, "");
+}
+
+void Tagger::load(const SafetensorsFile& file) {
+  for (Set& set : sets_) set.parameters->load(file, set.prefix);
+}
+
+Tagger::Snapshots Tagger::snapshot() const {
+  Snapshots snapshots;
+  for (const Set& set : sets_) snapshots.push_back(set.parameters->snapshot());
+  return snapshots;
+}
+
+std::vector<SafetensorsEntry> Tagger::tensors(const Snapshots& snapshots) const {
+  std::vector<SafetensorsEntry> all;
+  for (size_t i = 0; i < sets_.size(); ++i)
+    for (auto& entry : sets_[i].parameters->tensors(snapshots[i], sets_[i].prefix))
+      all.push_back(std::move(entry));
+  return all;
+}
+
+TaggerPass::TaggerPass(Tagger& tagger, bool training, std::vector<int64_t> batches)
+    : tagger_(tagger), training_(training), networks_(tagger.build()) {
+  Planner planner(arena_, std::move(batches));
+  const int64_t n = planner.max_batch(), classes = tagger.classes();
+  const bool joined = tagger.kind() == ModelKind::kComb;
+  planner.training = training && !joined;
+  int64_t features = 0;
+  const auto plan_trunk = [&](ModelKind kind, Network& network, const char* input) {
+    Shape x = tagger.table(kind).input;
+    x.n = n;
+    const int id = planner.lasting(input, x);
+    features += network.plan(planner, x).features();
+    return id;
+  };
+  if (tagger.has_audio()) wave_id_ = plan_trunk(ModelKind::kAudio, networks_.audio, "wave");
+  if (joined) {  // the joined features must be there before the second trunk reuses the memory
+    planner.advance();
+    joined_id_ = planner.lasting(
+        "joined", {n, 1, 1, features + trunk_features(tagger.table(ModelKind::kSpec))});
+  }
+  if (tagger.has_spec()) mel_id_ = plan_trunk(ModelKind::kSpec, networks_.spec, "mel");
+  planner.advance();
+  planner.training = training;
+  planner.wants_dx = training && !joined;
+  networks_.top.plan(planner, {n, 1, 1, features});
+  planner.advance();
+  targets_id_ = planner.lasting("targets", {n, 1, 1, classes});
+  class_weights_id_ = planner.lasting("class_weights", {1, 1, 1, classes});
+  loss_id_ = planner.lasting("loss", {n, 1, 1, 1});
+  log_p_id_ = planner.lasting("log_probabilities", {n, 1, 1, classes});
+  if (training) dlogits_id_ = planner.input_gradient("dlogits", {n, 1, 1, classes});
+  arena_.lay_out();
+}
+
+void TaggerPass::bind(void* base) {
+  const Places places{arena_, base};
+  networks_.audio.bind(places);
+  networks_.spec.bind(places);
+  networks_.top.bind(places);
+  wave_ = places(wave_id_);
+  mel_ = places(mel_id_);
+  joined_ = places(joined_id_);
+  targets_ = places(targets_id_);
+  class_weights_ = places(class_weights_id_);
+  loss_ = places(loss_id_);
+  log_p_ = places(log_p_id_);
+  dlogits_ = places(dlogits_id_);
+}
+
+Tensor TaggerPass::forward(int64_t n, const StepInfo& step) {
+  Backend& backend = tagger_.backend();
+  if (tagger_.kind() != ModelKind::kComb) {
+    const Tensor features = tagger_.has_audio() ? networks_.audio.forward(wave(n), step)
+                                                : networks_.spec.forward(mel(n), step);
+    trunk_shape_ = features.shape;
+    return networks_.top.forward(features.flat(), step);
+  }
+  StepInfo frozen = step;
+  frozen.mode = step.mode == Mode::kTrain && tagger_.config().head.trunk_batch_norm ==
+                                                 HeadSettings::TrunkBatchNorm::kBatch
+                    ? Mode::kFrozenBatch
+                    : Mode::kInference;
+  const Tensor joined = joined_.first(n);
+  const Tensor audio = networks_.audio.forward(wave(n), frozen).flat();
+  backend.copy_columns(audio, joined, 0);
+  const Tensor spec = networks_.spec.forward(mel(n), frozen).flat();
+  backend.copy_columns(spec, joined, audio.shape.c);
+  return networks_.top.forward(joined, step);
+}
+
+void TaggerPass::loss_of(const Tensor& logits) {
+  const int64_t n = logits.shape.n;
+  tagger_.backend().softmax_loss({logits, targets(n), class_weights(), loss(n),
+                                  training_ ? dlogits_.first(n) : Tensor{}});
+}
+
+void TaggerPass::backward(int64_t n) {
+  Tensor dy = networks_.top.backward(dlogits_.first(n));
+  if (tagger_.kind() == ModelKind::kComb) return;
+  dy.shape = trunk_shape_;
+  (tagger_.has_audio() ? networks_.audio : networks_.spec).backward(dy);
+}
+
+std::vector<TaggerPass::LayerWork> TaggerPass::work() const {
+  std::vector<LayerWork> rows;
+  const auto add = [&](const Network& network, const char* part, bool trained) {
+    for (const auto& layer : network.layers())
+      rows.push_back({fmt::format("{}{}", part, layer->name()), layer->forward_flops(1),
+                      trained ? layer->backward_flops(1) : 0.0});
+  };
+  const bool joined = tagger_.kind() == ModelKind::kComb;
+  add(networks_.audio, joined ? "audio." : "", training_ && !joined);
+  add(networks_.spec, joined ? "spec." : "", training_ && !joined);
+  add(networks_.top, joined ? "head." : "", training_);
+  return rows;
+}
+
+}  // namespace earshot

@@ -1,0 +1,74 @@
+#include <fmt/format.h>
+
+#include <CLI/CLI.hpp>
+#include <map>
+
+#include "data/npy.h"
+#include "data/recording.h"
+#include "engine/error.h"
+#include "tools/program.h"
+
+namespace earshot {
+namespace {
+
+constexpr const char* kDescription =
+    R"(Writes the log-mel spectrogram of one recording as a NumPy file.
+
+X.npy holds float32 [128, frames] in dB: 128 mel bands from 0 to 22,050 Hz, one frame for each 256
+samples at 44.1 kHz, floored 80 dB below the maximum. It is what prepare stores for the file, before
+any crop or resize in time: channels averaged, resampled to 44.1 kHz, silence at the ends cut.)";
+
+struct Options {
+  fs::path file;
+  fs::path out;
+  FeatureSettings features;
+  bool no_trim = false;
+};
+
+/// [frames, bands] -> [bands, frames].
+std::vector<float> transpose(const std::vector<float>& in, int64_t frames) {
+  std::vector<float> out(in.size());
+  for (int64_t t = 0; t < frames; ++t) {
+    for (int64_t b = 0; b < kMelBands; ++b) out[b * frames + t] = in[t * kMelBands + b];
+  }
+  return out;
+}
+
+void extract(Options options) {
+  if (options.no_trim) options.features.trim_db = 0.0;
+  const Recording recording = read_recording(options.file, options.features);
+  if (recording.samples.empty()) {
+    fail("{} holds no samples, so it has no spectrogram", options.file.string());
+  }
+  LogMel extractor(log_mel_settings(options.features));
+  const ClipMel mel = compute_log_mel(extractor, recording.samples);
+  const auto samples = static_cast<int64_t>(recording.samples.size());
+  const int64_t frames = mel_frames(samples);
+  write_npy(options.out, transpose(mel.values, frames), kMelBands, frames);
+  fmt::print("{}: {} x {} from {:.3f} s\n", options.out.string(), kMelBands, frames,
+             static_cast<double>(samples) / kSampleRate);
+}
+
+}  // namespace
+}  // namespace earshot
+
+int main(int argc, char** argv) {
+  using namespace earshot;
+  Options options;
+  CLI::App app(kDescription, "extract_mel");
+  app.add_option("FILE", options.file, "Recording: wav, flac, ogg, mp3, opus, ...")->required();
+  app.add_option("--out", options.out, "File to write")->type_name("X.npy")->required();
+  app.add_option("--log", options.features.log_scale,
+                 "Log scale: amplitude_db (20 log10, the default) or power_db (10 log10)")
+      ->type_name("SCALE")
+      ->transform(CLI::Transformer(std::map<std::string, LogScale>{
+          {"amplitude_db", LogScale::kAmplitudeDb}, {"power_db", LogScale::kPowerDb}}));
+  auto* trim = app.add_option("--trim-db", options.features.trim_db,
+                              "Cut what is this much quieter than the loudest part from both ends")
+                   ->type_name("DB")
+                   ->check(CLI::Range(0.0, 200.0))
+                   ->capture_default_str();
+  app.add_flag("--no-trim", options.no_trim, "Keep silence at the ends")->excludes(trim);
+  app.add_flag("--peak", options.features.peak, "Scale to full scale first");
+  return run_program(app, argc, argv, [&] { extract(options); });
+}
