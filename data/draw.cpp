@@ -20,8 +20,7 @@ int64_t draw_offset(int64_t last, int64_t grid, Random& random) {
 /// Gamma(alpha, 1): Marsaglia & Tsang 2000, with Box-Muller normals.
 double draw_gamma(double alpha, Random& random) {
   if (alpha == 1.0) return -std::log(1.0 - random.uniform());
-  const double boost =
-      alpha < 1 ? std::pow(1.0 - random.uniform(), 1.0 / alpha) : 1.0;
+  const double boost = alpha < 1 ? std::pow(1.0 - random.uniform(), 1.0 / alpha) : 1.0;
   const double d = (alpha < 1 ? alpha + 1 : alpha) - 1.0 / 3.0, c = 1.0 / std::sqrt(9.0 * d);
   while (true) {
     const double radius = std::sqrt(-2.0 * std::log(1.0 - random.uniform()));
@@ -42,8 +41,7 @@ void draw_placement(const DrawSettings& s, int64_t clip, int64_t length, float w
   if (length >= s.window) {
     plan.positions.push_back(-draw_offset(length - s.window, s.grid, random));
   } else {
-    const int64_t fits =
-        s.replicate && length > 0 ? std::min(s.window / length, kMaxCopies) : 1;
+    const int64_t fits = s.replicate && length > 0 ? std::min(s.window / length, kMaxCopies) : 1;
     p.copies = static_cast<int32_t>(1 + random.below(static_cast<uint64_t>(fits)));
     std::vector<int64_t> cuts(static_cast<size_t>(p.copies));
     for (int64_t& cut : cuts) cut = draw_offset(s.window - p.copies * length, 1, random);
@@ -90,11 +88,18 @@ std::vector<int64_t> epoch_order(int64_t count, uint64_t seed, uint32_t epoch) {
   return order;
 }
 
-Batch draw_batch(const DrawSettings& s, const TrainingClips& set, std::span<const int64_t> order,
+Batch draw_batch(const DrawSettings& s, const ClipSet& set, std::span<const int64_t> order,
                  int64_t first, int64_t last, uint64_t seed, uint32_t epoch) {
   Batch batch;
   batch.targets.assign(static_cast<size_t>((last - first) * set.classes), 0.0f);
   for (int64_t i = first; i < last; ++i) {
+    if (!s.augment) {
+      const int64_t clip = set.clips[order[i]];
+      centre_placement(s, clip, set.lengths[clip], batch.plan);
+      batch.targets[(i - first) * set.classes + set.labels[clip]] = 1.0f;
+      end_example(batch.plan);
+      continue;
+    }
     Random random(seed, Purpose::kAugment, epoch, static_cast<uint32_t>(i));
     const bool mix = s.mix_clips > 1 && random.uniform() < s.mix_probability;
     const std::vector<float> weights =
@@ -106,18 +111,6 @@ Batch draw_batch(const DrawSettings& s, const TrainingClips& set, std::span<cons
       draw_placement(s, clip, set.lengths[clip], weights[k], random, batch.plan);
       batch.targets[(i - first) * set.classes + set.labels[clip]] += weights[k];
     }
-    end_example(batch.plan);
-  }
-  return batch;
-}
-
-Batch centre_batch(const DrawSettings& s, const TrainingClips& set, int64_t first, int64_t last) {
-  Batch batch;
-  batch.targets.assign(static_cast<size_t>((last - first) * set.classes), 0.0f);
-  for (int64_t i = first; i < last; ++i) {
-    const int64_t clip = set.clips[i];
-    centre_placement(s, clip, set.lengths[clip], batch.plan);
-    batch.targets[(i - first) * set.classes + set.labels[clip]] = 1.0f;
     end_example(batch.plan);
   }
   return batch;

@@ -16,9 +16,9 @@ namespace earshot {
 constexpr int64_t kMaxCopies = 64;
 
 struct DrawSettings {
-  int64_t window = 0;  // samples of the network's input
-  int64_t grid = 1;    // offsets are multiples of this; 256 wherever a spectrogram takes part
-  bool augment = true;
+  int64_t window = 0;   // samples of the network's input
+  int64_t grid = 1;     // offsets are multiples of this; 256 wherever a spectrogram takes part
+  bool augment = true;  // false: the centred clip alone, as validation sees it
   bool shift = true;
   bool replicate = true;
   int mix_clips = 2;
@@ -32,8 +32,7 @@ void draw_placement(const DrawSettings& settings, int64_t clip, int64_t length, 
                     Random& random, GatherPlan& plan);
 
 /// The middle of a longer clip, or a shorter one in the middle of the padding.
-void centre_placement(const DrawSettings& settings, int64_t clip, int64_t length,
-                      GatherPlan& plan);
+void centre_placement(const DrawSettings& settings, int64_t clip, int64_t length, GatherPlan& plan);
 
 /// One clip placed once, starting at `position` of the window (negative: a crop).
 void fixed_placement(int64_t clip, int64_t position, GatherPlan& plan);
@@ -51,11 +50,11 @@ struct Batch {
   int64_t size() const { return plan.examples(); }
 };
 
-/// The clips of a fold that one network trains on.
-struct TrainingClips {
-  std::vector<int64_t> clips;         // indices into the store
-  std::span<const int64_t> lengths;   // samples, of every clip of the store
-  std::span<const int> labels;        // of every clip of the store
+/// The clips of a fold that one network trains on, or is validated on.
+struct ClipSet {
+  std::vector<int64_t> clips;        // indices into the store
+  std::span<const int64_t> lengths;  // samples, of every clip of the store
+  std::span<const int> labels;       // of every clip of the store
   int classes = 0;
 };
 
@@ -66,13 +65,8 @@ std::vector<int64_t> epoch_order(int64_t count, uint64_t seed, uint32_t epoch);
 /// Examples [first, last) of an epoch. Example i draws from the stream (seed, augment, epoch, i)
 /// alone, so any batch can be made again. The first clip of an example comes from `order`, its
 /// partners are uniform over the fold.
-Batch draw_batch(const DrawSettings& settings, const TrainingClips& clips,
-                 std::span<const int64_t> order, int64_t first, int64_t last, uint64_t seed,
-                 uint32_t epoch);
-
-/// The same clips unaugmented and unmixed.
-Batch centre_batch(const DrawSettings& settings, const TrainingClips& clips, int64_t first,
-                   int64_t last);
+Batch draw_batch(const DrawSettings& settings, const ClipSet& clips, std::span<const int64_t> order,
+                 int64_t first, int64_t last, uint64_t seed, uint32_t epoch);
 
 /// Positions in the window at which a clip is scored. Longer clips: -0, -step, ... while the crop
 /// fits; shorter clips: 0, step, ... while the clip fits. `align_end` adds one flush with the end

@@ -2,20 +2,19 @@
 // when a clip store is prepared, and travel with every checkpoint trained from it.
 #pragma once
 
-#include <nlohmann/json_fwd.hpp>
-
 #include <cstdint>
+#include <nlohmann/json_fwd.hpp>
 #include <string>
 
 namespace earshot {
 
-constexpr int kSampleRate = 44100;   // Hz
-constexpr int kFftLength = 2048;     // samples
-constexpr int kHopLength = 256;      // samples
-constexpr int kMelBands = 128;       // 0 to 22,050 Hz, Slaney scale, area-normalised
-constexpr int kTrimFrame = 2048;     // samples
-constexpr int kTrimHop = 512;        // samples
-constexpr int kCropStep = 5120;      // samples, paper 2.5: "step size of 5120 frames"
+constexpr int kSampleRate = 44100;  // Hz
+constexpr int kFftLength = 2048;    // samples
+constexpr int kHopLength = 256;     // samples
+constexpr int kMelBands = 128;      // 0 to 22,050 Hz, Slaney scale, area-normalised
+constexpr int kTrimFrame = 2048;    // samples
+constexpr int kTrimHop = 512;       // samples
+constexpr int kCropStep = 5120;     // samples, paper 2.5: "step size of 5120 frames"
 
 /// kAmplitudeDb: 20 log10(max(1e-5, mel power)); kPowerDb: 10 log10(max(1e-10, mel power)).
 /// Both are floored at the clip's own maximum - 80 dB.

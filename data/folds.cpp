@@ -23,9 +23,8 @@ void deal_groups(const std::vector<size_t>& clips, const StoreIndex& index, Rand
   for (const size_t i : clips) groups[index.clips[i].group].push_back(i);
   std::vector<std::pair<std::string, std::vector<size_t>>> order(groups.begin(), groups.end());
   shuffle(order, random);
-  std::stable_sort(order.begin(), order.end(), [](const auto& a, const auto& b) {
-    return a.second.size() > b.second.size();
-  });
+  std::stable_sort(order.begin(), order.end(),
+                   [](const auto& a, const auto& b) { return a.second.size() > b.second.size(); });
   std::vector<int64_t> here(filled.size(), 0);
   for (const auto& [group, members] : order) {
     const auto known = fold_of_group.find(group);

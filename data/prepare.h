@@ -10,9 +10,9 @@
 namespace earshot {
 
 struct PrepareOptions {
-  fs::path source;  // see read_manifest
-  fs::path out;     // the store's folder; made where it is missing
-  FeatureSettings features;
+  fs::path source = {};  // see read_manifest
+  fs::path out = {};     // the store's folder; made where it is missing
+  FeatureSettings features = {};
   double max_seconds = 60.0;  // a longer training clip is left out
   int jobs = 0;               // threads; 0: one per core
   bool strict = false;        // the first problem ends the work

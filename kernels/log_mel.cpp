@@ -16,9 +16,9 @@ constexpr int kFft = 2048;           // samples
 constexpr int kHop = 256;            // samples
 constexpr int kBins = kFft / 2 + 1;  // 1,025
 constexpr int kBands = 128;
-constexpr double kRate = 44100.0;      // Hz
-constexpr double kTopHz = kRate / 2;   // upper edge of the last triangle
-constexpr double kLinearMels = 15.0;   // Slaney: linear below 1,000 Hz = 15 mel ...
+constexpr double kRate = 44100.0;     // Hz
+constexpr double kTopHz = kRate / 2;  // upper edge of the last triangle
+constexpr double kLinearMels = 15.0;  // Slaney: linear below 1,000 Hz = 15 mel ...
 constexpr double kHzPerMel = 200.0 / 3.0;
 
 double log_step() { return std::log(6.4) / 27.0; }  // ... logarithmic above

@@ -2,7 +2,6 @@
 #pragma once
 
 #include <nlohmann/json_fwd.hpp>
-
 #include <string>
 #include <vector>
 
@@ -41,7 +40,7 @@ struct Report {
 
 /// models["cnn-audio"].map3.{total,public,private,interval}, .accuracy, .per_class, .confusion,
 /// .folds, .clips, beside run, data, device, created, remarks, classes. `public` and `private`
-/// are null where the data has no such parts.
+/// are null where the data has no such parts, every score where no clip was scored.
 nlohmann::json to_json(const Report& report);
 
 /// The table that evaluate prints: one row a model, mAP@3 with interval, accuracy, parts.
@@ -55,7 +54,7 @@ std::string to_kaggle_csv(const ModelReport& model, const std::vector<std::strin
 std::string to_html(const Report& report);
 
 /// Epoch lines ("event": "epoch") of a run's log.jsonl, as the trainer writes them; broken lines
-/// are skipped.
+/// are skipped. Throws Error where the file cannot be read.
 std::vector<EpochPoint> read_curves(const fs::path& log);
 
 }  // namespace earshot

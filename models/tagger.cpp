@@ -17,7 +17,7 @@ Tagger::Tagger(Backend& backend, const Config& config, ModelKind kind, int class
     set.parameters->allocate(backend, trained && set.parameters.get() == &trainable());
 }
 
-Parameters& Tagger::trainable() { return *sets_.back().parameters; }
+Parameters& Tagger::trainable() const { return *sets_.back().parameters; }
 
 NetworkTable Tagger::table(ModelKind trunk) const {
   return trunk == ModelKind::kAudio ? scaled(audio_table(config_.seconds), config_.width_audio)
@@ -30,11 +30,10 @@ void Tagger::add_blocks(Network& network, Parameters& parameters, const NetworkT
   int64_t channels = table.input.c;
   for (size_t i = 0; i < table.blocks.size(); ++i) {
     const std::string name = fmt::format("block{}", i + 1);
-    network.add(
-        std::make_unique<ConvBlock>(backend_, parameters, name, table.blocks[i], channels));
+    network.add(std::make_unique<ConvBlock>(backend_, parameters, name, table.blocks[i], channels));
     channels = table.blocks[i].convolutions.back().channels;
-    network.add(std::make_unique<BatchNorm>(backend_, parameters, name + ".norm", channels,
-                                            options));
+    network.add(
+        std::make_unique<BatchNorm>(backend_, parameters, name + ".norm", channels, options));
   }
 }
 
@@ -73,8 +72,8 @@ Tagger::Networks Tagger::build() {
     add_hidden(n.top, last, "dense", features, dense);
     features = dense;
   }
-  n.top.add(std::make_unique<Dense>(backend_, last, "softmax", features, classes_,
-                                    Activation::kNone));
+  n.top.add(
+      std::make_unique<Dense>(backend_, last, "softmax", features, classes_, Activation::kNone));
   return n;
 }
 
@@ -116,6 +115,8 @@ TaggerPass::TaggerPass(Tagger& tagger, bool training, std::vector<int64_t> batch
     return id;
   };
   if (tagger.has_audio()) wave_id_ = plan_trunk(ModelKind::kAudio, networks_.audio, "wave");
+  else if (tagger.config().input.wave_first)
+    wave_id_ = planner.lasting("wave", {n, 1, window_samples(tagger.config().seconds), 1});
   if (joined) {  // the joined features must be there before the second trunk reuses the memory
     planner.advance();
     joined_id_ = planner.lasting(
@@ -173,8 +174,8 @@ Tensor TaggerPass::forward(int64_t n, const StepInfo& step) {
 
 void TaggerPass::loss_of(const Tensor& logits) {
   const int64_t n = logits.shape.n;
-  tagger_.backend().softmax_loss({logits, targets(n), class_weights(), loss(n),
-                                  training_ ? dlogits_.first(n) : Tensor{}});
+  tagger_.backend().softmax_loss(
+      {logits, targets(n), class_weights(), loss(n), training_ ? dlogits_.first(n) : Tensor{}});
 }
 
 void TaggerPass::backward(int64_t n) {

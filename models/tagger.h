@@ -28,7 +28,7 @@ class Tagger {
   bool has_spec() const { return kind_ != ModelKind::kAudio; }
 
   /// The set that training changes: the whole single network, or the head.
-  Parameters& trainable();
+  Parameters& trainable() const;
   /// cnn-comb: takes over a single network's blocks as a trunk (paper 2.3: "transferred").
   void load_trunk(ModelKind trunk, const SafetensorsFile& file);
 
@@ -75,12 +75,14 @@ class TaggerPass {
   /// Gives the arena its memory: at least arena().bytes() at `base`.
   void bind(void* base);
 
-  Tensor wave(int64_t n) const { return wave_.first(n); }       // [n, 1, t, 1]; audio, comb
-  Tensor mel(int64_t n) const { return mel_.first(n); }         // [n, 128, w, 1]; spec, comb
-  Tensor targets(int64_t n) const { return targets_.first(n); } // [n, 1, 1, classes]
-  Tensor loss(int64_t n) const { return loss_.first(n); }       // [n, 1, 1, 1]
+  /// Whether the pass wants samples: for an audio trunk, or to extract the log-mel itself.
+  bool has_wave() const { return wave_id_ >= 0; }
+  Tensor wave(int64_t n) const { return wave_.first(n); }        // [n, 1, t, 1]
+  Tensor mel(int64_t n) const { return mel_.first(n); }          // [n, 128, w, 1]; spec, comb
+  Tensor targets(int64_t n) const { return targets_.first(n); }  // [n, 1, 1, classes]
+  Tensor loss(int64_t n) const { return loss_.first(n); }        // [n, 1, 1, 1]
   Tensor log_probabilities(int64_t n) const { return log_p_.first(n); }
-  Tensor class_weights() const { return class_weights_; }       // [1, 1, 1, classes]
+  Tensor class_weights() const { return class_weights_; }  // [1, 1, 1, classes]
 
   /// Inputs -> logits.
   Tensor forward(int64_t n, const StepInfo& step);

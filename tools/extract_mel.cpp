@@ -1,11 +1,11 @@
 #include <fmt/format.h>
 
 #include <CLI/CLI.hpp>
-#include <map>
 
 #include "data/npy.h"
 #include "data/recording.h"
 #include "engine/error.h"
+#include "tools/feature_options.h"
 #include "tools/program.h"
 
 namespace earshot {
@@ -56,19 +56,12 @@ int main(int argc, char** argv) {
   using namespace earshot;
   Options options;
   CLI::App app(kDescription, "extract_mel");
-  app.add_option("FILE", options.file, "Recording: wav, flac, ogg, mp3, opus, ...")->required();
+  app.add_option("FILE", options.file, "Recording: wav, flac, ogg, mp3, opus, ...")
+      ->type_name("")
+      ->required();
   app.add_option("--out", options.out, "File to write")->type_name("X.npy")->required();
-  app.add_option("--log", options.features.log_scale,
-                 "Log scale: amplitude_db (20 log10, the default) or power_db (10 log10)")
-      ->type_name("SCALE")
-      ->transform(CLI::Transformer(std::map<std::string, LogScale>{
-          {"amplitude_db", LogScale::kAmplitudeDb}, {"power_db", LogScale::kPowerDb}}));
-  auto* trim = app.add_option("--trim-db", options.features.trim_db,
-                              "Cut what is this much quieter than the loudest part from both ends")
-                   ->type_name("DB")
-                   ->check(CLI::Range(0.0, 200.0))
-                   ->capture_default_str();
-  app.add_flag("--no-trim", options.no_trim, "Keep silence at the ends")->excludes(trim);
-  app.add_flag("--peak", options.features.peak, "Scale to full scale first");
+  add_feature_options(app, options.features);
+  app.add_flag("--no-trim", options.no_trim, "Keep silence at both ends, as --trim-db 0")
+      ->excludes("--trim-db");
   return run_program(app, argc, argv, [&] { extract(options); });
 }

@@ -5,6 +5,7 @@
 #include <CLI/CLI.hpp>
 #include <map>
 
+#include "tools/feature_options.h"
 #include "tools/program.h"
 
 namespace earshot {
@@ -74,21 +75,11 @@ int main(int argc, char** argv) {
   using namespace earshot;
   PrepareOptions options;
   CLI::App app(kDescription, "prepare");
-  app.add_option("SOURCE", options.source, "Recordings; see above")->required();
+  app.add_option("SOURCE", options.source, "Recordings; see above")->type_name("")->required();
   app.add_option("--out", options.out, "Folder of the store, made where it is missing")
       ->type_name("DIR")
       ->required();
-  app.add_option("--log", options.features.log_scale,
-                 "Log scale of the mel spectrogram: amplitude_db (20 log10) or power_db (10 log10)")
-      ->type_name("SCALE")
-      ->transform(CLI::Transformer(std::map<std::string, LogScale>{
-          {"amplitude_db", LogScale::kAmplitudeDb}, {"power_db", LogScale::kPowerDb}}));
-  app.add_option("--trim-db", options.features.trim_db,
-                 "Cut what is this much quieter than the loudest part from both ends; 0: keep all")
-      ->type_name("DB")
-      ->check(CLI::Range(0.0, 200.0))
-      ->capture_default_str();
-  app.add_flag("--peak", options.features.peak, "Scale each clip to full scale first");
+  add_feature_options(app, options.features);
   app.add_option("--max-seconds", options.max_seconds, "Leave out longer training clips")
       ->type_name("S")
       ->capture_default_str();

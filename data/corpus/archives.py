@@ -1,4 +1,4 @@
-"""Reads one sound out of a folder, a zip (pk3), a Doom WAD or an OpenTTD CAT file."""
+"""Reads one sound out of a folder, a zip (pk3), a Doom WAD, an OpenTTD CAT file, a GF1 patch."""
 
 import struct
 import zipfile
@@ -8,6 +8,12 @@ from typing import NamedTuple
 import numpy as np
 
 from errors import CorpusError
+
+# A GF1 patch (freepats): file, instrument and layer headers, then waveforms with theirs.
+PATCH_MAGIC = b"GF1PATCH110\0"
+PATCH_HEADERS = 129 + 63 + 47
+WAVEFORM_HEADER = 96
+IS_16_BIT, IS_UNSIGNED = 1, 2
 
 DMX_FORMAT = 3
 DMX_PAD = 16  # bytes of padding at each end of the samples
@@ -23,23 +29,26 @@ def read(root, name):
     root = Path(root)
     try:
         if root.is_dir():
-            return (root / name).read_bytes()
-        if root.suffix == ".pk3":
+            data = (root / name).read_bytes()
+        elif root.suffix == ".pk3":
             with zipfile.ZipFile(root) as z:
-                return z.read(name)
-        data = root.read_bytes()
+                data = z.read(name)
+        else:
+            data = root.read_bytes()
     except (FileNotFoundError, KeyError) as e:
         raise CorpusError(f"{root}: holds no {name}; another version of the package?") from e
     except zipfile.BadZipFile as e:
         raise CorpusError(f"{root}: damaged zip archive ({e})") from e
     try:
+        if name.endswith(".pat"):
+            return patch_samples(data)
         if root.suffix == ".wad":
             return dmx_samples(wad_lump(data, name))
         if root.suffix == ".cat":
             return cat_entry(data, int(name))
     except (struct.error, IndexError, ValueError) as e:
         raise CorpusError(f"{root}: {name}: {e}") from e
-    raise CorpusError(f"{root}: not a folder, .pk3, .wad or .cat")
+    return data
 
 
 def wad_lump(data, name):
@@ -82,3 +91,19 @@ def cat_entry(data, number):
     if len(body) < size or body[:4] != b"RIFF":
         raise ValueError("CAT entry is cut short or not a RIFF file")
     return body
+
+
+def patch_samples(data):
+    """The first waveform of a GF1 patch at its recorded pitch."""
+    if data[:12] != PATCH_MAGIC:
+        raise ValueError("not a GF1 patch")
+    size, rate = struct.unpack_from("<I8xH", data, PATCH_HEADERS + 8)
+    modes = data[PATCH_HEADERS + 55]
+    body = data[PATCH_HEADERS + WAVEFORM_HEADER:][:size]
+    if len(body) < size or rate == 0:
+        raise ValueError("GF1 patch is cut short")
+    kind, full = ("i2", 32768.0) if modes & IS_16_BIT else ("i1", 128.0)
+    x = np.frombuffer(body, dtype="<" + kind, count=size // np.dtype(kind).itemsize)
+    if modes & IS_UNSIGNED:
+        x = x ^ np.array(-int(full), dtype=x.dtype)
+    return Samples(x.astype(np.float64) / full, rate)

@@ -32,7 +32,7 @@ def require(*programs):
     hints = {"apt-get": "this needs Debian or a relative of it", "dpkg-deb": "apt-get install dpkg"}
     for program in programs:
         if shutil.which(program) is None:
-            hint = hints.get(program, f"apt-get install {program}")
+            hint = hints.get(program, f"apt-get install --no-install-recommends {program}")
             raise CorpusError(f"the program {program} is missing: {hint}")
 
 

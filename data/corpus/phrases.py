@@ -31,6 +31,7 @@ class Style(NamedTuple):
 STYLES = {
     "sustained": Style(0.45, 0.0, (350, 3000), 900),
     "plucked": Style(0.30, 0.25, (350, 3000), 1800),
+    "plucked_bass": Style(0.50, 0.0, (350, 2000), 1500),
     "struck": Style(0.45, 0.0, (350, 2000), 2000),
     "drum": Style(0, 0, (60, 250), 1500, hits=(1, 8), gap=(110, 480), bend=4500),
     "tambourine": Style(0, 0, (60, 250), 1200, hits=(1, 10), gap=(100, 420), bend=4500),

@@ -161,6 +161,7 @@ def _recording_unit(row, most):
 def _patch_unit(row, most):
     package = PACKAGES[row.package]
     title = row.patch.split("/")[-1].removesuffix(".pat")
-    keys = tuple(range(row.keys[0], row.keys[1] + 1)) if row.keys else ()
+    program = int(title.split("_")[0])  # the files are named after it: 042_Cello.pat
+    keys = tuple(range(row.keys[0], row.keys[1] + 1))
     return Unit(f"{package.short}-{title.lower()}", f"{row.package}/{title}",
-                f"{row.package}: {row.patch}", package.license, row, keys, 0, most)
+                f"{row.package}: {row.patch}", package.license, row, keys, program, most)

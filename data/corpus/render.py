@@ -1,17 +1,16 @@
-"""Plays the planned clips: about 120 at a time in one MIDI file, because loading a bank is slow."""
+"""Makes the planned clips: about 120 in one MIDI file, because loading a bank is slow."""
 
-import os
-import subprocess
 import tempfile
 from pathlib import Path
 
 import numpy as np
 
-import rows
 import midi
 import oneshots
 import phrases
+import players
 import postprocess
+import rows
 from errors import CorpusError
 from stream import Stream
 
@@ -19,30 +18,21 @@ CLIPS_PER_TASK = 120
 LEAD = 20  # milliseconds between the cut of one clip and the first note of the next
 GUARD = 30  # milliseconds at the end of a slot
 
-FLUIDSYNTH = ("fluidsynth", "-ni", "-q", "-R", "0", "-C", "0", "-g", "0.5", "-r", "44100",
-              "-f", os.devnull, "-o", "synth.cpu-cores=1", "-o", "synth.polyphony=256",
-              "-o", "synth.midi-bank-select=gs", "-o", "synth.dynamic-sample-loading=1",
-              "-T", "raw", "-O", "float")
-
 
 def tasks(clips):
-    """Groups the clips by package, in order; the grouping does not depend on the machine."""
-    by_package = {}
+    """[(package, clips)], all of one kind of row; the same on every machine."""
+    parts = {}
     for clip in clips:
-        kind = "files" if isinstance(clip.unit.row, rows.Recording) else "played"
-        by_package.setdefault((kind, clip.unit.row.package), []).append(clip)
-    return [(kind, package, part[i:i + CLIPS_PER_TASK])
-            for (kind, package), part in by_package.items()
+        kind = "file" if isinstance(clip.unit.row, rows.Recording) else "played"
+        parts.setdefault((kind, clip.unit.row.package), []).append(clip)
+    return [(package, part[i:i + CLIPS_PER_TASK]) for (_, package), part in parts.items()
             for i in range(0, len(part), CLIPS_PER_TASK)]
 
 
-def run(task, root, out, work, seed):
+def run(clips, root, out, work, seed):
     """Writes the clips of one task below `out`; returns how many."""
-    kind, _, clips = task
-    if kind == "files":
-        sounds = _from_files(clips, root, seed)
-    else:
-        sounds = _from_bank(clips, root, work, seed)
+    is_file = isinstance(clips[0].unit.row, rows.Recording)
+    sounds = from_files(clips, root, seed) if is_file else from_midi(clips, root, work, seed)
     for clip, x, stream in sounds:
         samples = postprocess.finish(x, stream)
         if samples is None:
@@ -55,7 +45,8 @@ def stream_of(clip, seed):
     return Stream(seed, clip.label, clip.unit.name, clip.index)
 
 
-def _from_files(clips, root, seed):
+def from_files(clips, root, seed):
+    """Yields (clip, raw mono samples, stream)."""
     decoded = {}
     for clip in clips:
         row, stream = clip.unit.row, stream_of(clip, seed)
@@ -65,17 +56,34 @@ def _from_files(clips, root, seed):
         yield clip, oneshots.make([decoded[n] for n in row.files], row.style, stream), stream
 
 
-def _from_bank(clips, bank, work, seed):
-    """Yields (clip, raw mono samples, stream). Each clip has a slot of its own in the MIDI file."""
+def from_midi(clips, root, work, seed):
+    """Yields (clip, raw mono samples, stream). Each clip has a slot of its own in the file."""
+    track, slots, length = lay_out(clips, seed)
+    with tempfile.TemporaryDirectory(dir=work) as folder:
+        if isinstance(clips[0].unit.row, rows.Patch):
+            files = {c.unit.program: c.unit.row.patch for c in clips}
+            played = players.play_patches(root, files, track, Path(folder))
+        else:
+            played = players.play_bank(root, track, Path(folder))
+        if len(played) < length * postprocess.RATE // 1000:
+            raise CorpusError(f"{root}: only {len(played)} samples were played; disk full?")
+        for clip, stream, start, end in slots:
+            at, to = (t * postprocess.RATE // 1000 for t in (start, end))
+            yield clip, played[at:to].astype(np.float64).mean(axis=1), stream
+
+
+def lay_out(clips, seed):
+    """(MIDI file, [(clip, stream, start, end)], length); times in milliseconds."""
     track, now, slots = midi.Track(), 0, []
     for clip in clips:
         stream = stream_of(clip, seed)
         part = phrases.compose(clip.unit.row.style, clip.unit.keys, stream)
         is_kit = isinstance(clip.unit.row, rows.Kit)
         channel = midi.DRUM_CHANNEL if is_kit else 0
+        bank = clip.unit.row.bank if isinstance(clip.unit.row, rows.Preset) else 0
         track.silence(now, midi.DRUM_CHANNEL)
         track.silence(now, 0)
-        track.program(now + 1, channel, 0 if is_kit else clip.unit.row.bank, clip.unit.program)
+        track.program(now + 1, channel, bank, clip.unit.program)
         track.bend(now + 1, channel, midi.CENTRE_BEND + part.bend)
         for note in part.notes:
             track.note(now + LEAD + note.start, channel, note.key, note.velocity, note.hold)
@@ -84,27 +92,4 @@ def _from_bank(clips, bank, work, seed):
         now = end
     track.silence(now, midi.DRUM_CHANNEL)
     track.silence(now, 0)
-    with tempfile.TemporaryDirectory(dir=work) as folder:
-        played = _play(bank, track.to_bytes(now + 100), Path(folder), now)
-        for clip, stream, start, end in slots:
-            at, to = (t * postprocess.RATE // 1000 for t in (start, end))
-            yield clip, played[at:to].astype(np.float64).mean(axis=1), stream
-
-
-def _play(bank, track, folder, length):
-    """[frames, 2] float32 of at least `length` milliseconds, mapped from disk."""
-    (folder / "in.mid").write_bytes(track)
-    call = [*FLUIDSYNTH, "-F", str(folder / "out.raw"), str(bank), str(folder / "in.mid")]
-    done = run_quietly(call)
-    raw = folder / "out.raw"
-    frames = raw.stat().st_size // 8 if raw.exists() else 0
-    if done.returncode != 0 or frames < length * postprocess.RATE // 1000:
-        words = (done.stderr or done.stdout).strip().splitlines()
-        raise CorpusError(f"fluidsynth could not play {bank} (exit status {done.returncode}; "
-                          f"{words[-1] if words else 'no message'}; is the disk full?)")
-    return np.memmap(raw, dtype="<f4", mode="r", shape=(frames, 2))
-
-
-def run_quietly(call):
-    return subprocess.run(call, stdin=subprocess.DEVNULL, capture_output=True, text=True,
-                          errors="replace", check=False, env={**os.environ, "LC_ALL": "C"})
+    return track.to_bytes(now + 100), slots, now

@@ -41,6 +41,9 @@ class SoundFont:
         preset_zones = _zones(chunks, "p", [h[3] for h in heads], _GEN_INSTRUMENT)
         self._inst_zones = _zones(chunks, "i", [i[1] for i in insts], _GEN_SAMPLE)
         self.samples = samples[:-1]
+        for zones, count in ((preset_zones, len(insts) - 1), (self._inst_zones, len(self.samples))):
+            if any(z.target >= count for zone in zones for z in zone):
+                raise IndexError("zone without a target")
         self.presets = {}
         self._preset_zones = {}
         for (name, program, bank, _), zones in zip(heads[:-1], preset_zones):

@@ -86,8 +86,8 @@ TEST(Score, PartsAndIntervalsByHand) {
   EXPECT_EQ(scores.total.clips, 4);
   EXPECT_NEAR(scores.total.map3, 11.0 / 24.0, kRounding);
   EXPECT_NEAR(scores.total.accuracy, 0.25, kRounding);
-  // Values 1, 1/2, 1/3, 0: squared distances from 11/24 add up to 301/576 - ... = 75/144 exactly.
-  const double squares = (13.0 * 13 + 1 + 9 + 121) / 576.0;
+  // Distances from 11/24: 13/24, 1/24, -3/24, -11/24.
+  const double squares = (169 + 1 + 9 + 121) / 576.0;
   EXPECT_NEAR(scores.total.interval, 1.96 * std::sqrt(squares / 3.0 / 4.0), kRounding);
   EXPECT_NEAR(scores.public_part.map3, 0.75, kRounding);
   EXPECT_NEAR(scores.public_part.interval, 1.96 * 0.25, kRounding);
@@ -106,10 +106,10 @@ TEST(Score, IntervalOfThePapersTestSet) {
 }
 
 TEST(Score, ConfusionCountsLabelThenPrediction) {
-  const std::vector<Prediction> predictions = {
-      clip(0, Usage::kNone, ranked({3, 0, 1, 2})), clip(0, Usage::kNone, ranked({3, 0, 1, 2})),
-      clip(3, Usage::kNone, ranked({3, 0, 1, 2})),
-      clip(1, Usage::kNone, std::vector<float>(4, kNan))};
+  const std::vector<Prediction> predictions = {clip(0, Usage::kNone, ranked({3, 0, 1, 2})),
+                                               clip(0, Usage::kNone, ranked({3, 0, 1, 2})),
+                                               clip(3, Usage::kNone, ranked({3, 0, 1, 2})),
+                                               clip(1, Usage::kNone, std::vector<float>(4, kNan))};
   const Scores scores = score(predictions, kClasses);
   const std::vector<std::vector<int64_t>> expected = {
       {0, 0, 0, 2}, {0, 0, 0, 0}, {0, 0, 0, 0}, {0, 0, 0, 1}};
@@ -119,8 +119,8 @@ TEST(Score, ConfusionCountsLabelThenPrediction) {
 }
 
 TEST(Score, NothingToScore) {
-  for (const Scores& scores : {score({}, kClasses), score({clip(-1, Usage::kNone, ranked({0}))},
-                                                          kClasses)}) {
+  for (const Scores& scores :
+       {score({}, kClasses), score({clip(-1, Usage::kNone, ranked({0}))}, kClasses)}) {
     EXPECT_EQ(scores.total.clips, 0);
     EXPECT_EQ(scores.total.map3, 0.0);
     EXPECT_EQ(scores.total.interval, 0.0);

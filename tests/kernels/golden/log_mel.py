@@ -8,18 +8,20 @@ import librosa
 import numpy as np
 
 LENGTH = 5000
-FRAMES = (0, 7, 19)
+FRAMES = (0, 7, 13)
+QUIET = 16  # divisor of the quiet parts of the log-mel's signal ...
+TRIM_QUIET = 512  # ... and of the trim's
 TRIM_LENGTHS = (300, 2047, 9000, 44100)
 
 
-def signal(length):
+def signal(length, quiet):
     """Noise from a 32-bit congruential generator, loud in the middle third only."""
     state, out = 1, []
     for i in range(length):
         state = (1664525 * state + 1013904223) % 2**32
         value = (state >> 16) - 32768
         loud = length // 3 <= i < 2 * length // 3
-        out.append(value // (2 if loud else 512))
+        out.append(value // (2 if loud else quiet))
     return np.array(out, dtype=np.float32) / np.float32(32768)
 
 
@@ -50,19 +52,22 @@ def rows(values, per_line=8):
 
 
 def main():
-    mel = log_mel(signal(LENGTH))
+    mel = log_mel(signal(LENGTH, QUIET))
     bank = mel_bank()
     bands = (0, 1, 40, 90, 127)
     trims = ",\n    ".join(f"{{{n}, {a}, {b}}}" for n in TRIM_LENGTHS
-                           for a, b in [trim(signal(n))])
+                           for a, b in [trim(signal(n, TRIM_QUIET))])
     weights = ",\n    ".join(f"{{{b}, {int(bank[b].argmax())}, {bank[b].max():.9g}}}"
                              for b in bands)
     text = f"""// Values of librosa {librosa.__version__}, made by log_mel.py.
+// clang-format off
 #pragma once
 
 namespace earshot::golden {{
 
-inline constexpr int kLength = {LENGTH};  // samples of signal()
+inline constexpr int kLength = {LENGTH};  // samples
+inline constexpr int kQuiet = {QUIET};
+inline constexpr int kTrimQuiet = {TRIM_QUIET};
 inline constexpr int kFrames[] = {{{", ".join(map(str, FRAMES))}}};
 /// Log-mel (amplitude_db) of those frames, [3, 128].
 inline constexpr double kLogMel[] = {{

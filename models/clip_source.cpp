@@ -1,0 +1,61 @@
+#include "models/clip_source.h"
+
+#include "data/recording.h"
+
+namespace earshot {
+
+ClipSource::ClipSource(const Store& store) : features_(store.index().features) {
+  const auto& clips = store.index().clips;
+  for (size_t i = 0; i < clips.size() && !samples_; ++i) {
+    if (clips[i].samples == 0) continue;
+    samples_ = store.samples(i).data();
+    columns_ = store.log_mel(i).data();
+  }
+  for (size_t i = 0; i < clips.size(); ++i) {
+    const bool empty = clips[i].samples == 0;
+    lengths_.push_back(clips[i].samples);
+    frames_.push_back(clips[i].frames);
+    sample_offsets_.push_back(empty ? 0 : store.samples(i).data() - samples_);
+    mel_offsets_.push_back(empty ? 0 : store.log_mel(i).data() - columns_);
+    floors_.push_back(clips[i].mel_floor);
+  }
+}
+
+void ClipSource::add(std::vector<int16_t> samples) {
+  LogMel extractor(log_mel_settings(features_));
+  const ClipMel mel = compute_log_mel(extractor, samples);
+  lengths_.push_back(static_cast<int64_t>(samples.size()));
+  frames_.push_back(mel_frames(lengths_.back()));
+  sample_offsets_.push_back(static_cast<int64_t>(own_samples_.size()));
+  mel_offsets_.push_back(static_cast<int64_t>(own_columns_.size()));
+  floors_.push_back(mel.floor);
+  own_samples_.insert(own_samples_.end(), samples.begin(), samples.end());
+  own_columns_.insert(own_columns_.end(), mel.values.begin(), mel.values.end());
+  samples_ = own_samples_.data();
+  columns_ = own_columns_.data();
+}
+
+void ClipSource::fill(TaggerPass& pass, const Tagger& tagger, const GatherPlan& plan,
+                      Zero zero) const {
+  Backend& backend = tagger.backend();
+  const int64_t n = plan.examples();
+  const InputSettings& input = tagger.config().input;
+  if (pass.has_wave())
+    backend.gather_wave(plan, {samples_, sample_offsets_.data(), lengths_.data()}, pass.wave(n));
+  if (tagger.has_spec()) {
+    const MelSource source{columns_,
+                           mel_offsets_.data(),
+                           frames_.data(),
+                           floors_.data(),
+                           input.spectrogram_padding == InputSettings::Padding::kFloor,
+                           native_columns(tagger.config().seconds)};
+    if (input.wave_first)
+      backend.log_mel(pass.wave(n), log_mel_settings(features_), pass.mel(n));
+    else
+      backend.gather_mel(plan, source, pass.mel(n));
+  }
+  if (zero == Zero::kAudio && tagger.has_audio()) backend.zero(pass.wave(n));
+  if (zero == Zero::kSpectrogram && tagger.has_spec()) backend.zero(pass.mel(n));
+}
+
+}  // namespace earshot

@@ -1,0 +1,337 @@
+#include "models/phase.h"
+
+#include <chrono>
+#include <cmath>
+#include <nlohmann/json.hpp>
+#include <numeric>
+
+#include "engine/error.h"
+#include "models/metrics.h"
+
+namespace earshot {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+constexpr int64_t kLogInterval = 50;  // steps between lines of the log
+
+double seconds_since(Clock::time_point start) {
+  return std::chrono::duration<double>(Clock::now() - start).count();
+}
+
+/// Seconds since the last call, added to `bucket`.
+class Laps {
+ public:
+  void end(double& bucket) {
+    const auto now = Clock::now();
+    bucket += std::chrono::duration<double>(now - last_).count();
+    last_ = now;
+  }
+
+ private:
+  Clock::time_point last_ = Clock::now();
+};
+
+/// Full batches of `batch` and what is left over.
+std::vector<int64_t> batch_sizes(int64_t examples, int64_t batch) {
+  std::vector<int64_t> sizes;
+  if (examples >= batch) sizes.push_back(batch);
+  if (examples % batch != 0) sizes.push_back(examples % batch);
+  return sizes;
+}
+
+DrawSettings draw_settings(const Config& config, ModelKind kind) {
+  const AugmentSettings& a = config.augment;
+  return {window_samples(config.seconds),
+          kind == ModelKind::kAudio ? 1 : kHopLength,
+          a.enabled,
+          a.shift,
+          a.replicate,
+          a.mixup.clips,
+          a.mixup.alpha,
+          a.mixup.probability};
+}
+
+}  // namespace
+
+StepSeconds& StepSeconds::operator+=(const StepSeconds& other) {
+  data += other.data;
+  forward += other.forward;
+  backward += other.backward;
+  optimizer += other.optimizer;
+  wait += other.wait;
+  return *this;
+}
+
+nlohmann::json StepSeconds::to_json() const {
+  return {{"data", data},
+          {"forward", forward},
+          {"backward", backward},
+          {"optimizer", optimizer},
+          {"wait", wait}};
+}
+
+std::vector<float> class_weights(const ClipSet& set) {
+  std::vector<int64_t> counts(static_cast<size_t>(set.classes), 0);
+  for (const int64_t clip : set.clips) ++counts[set.labels[clip]];
+  std::vector<float> weights(counts.size(), 1.0f);
+  for (size_t c = 0; c < counts.size(); ++c)
+    if (counts[c] > 0)
+      weights[c] = static_cast<float>(static_cast<double>(set.clips.size()) /
+                                      (set.classes * static_cast<double>(counts[c])));
+  return weights;
+}
+
+Phase::Phase(const TrainRequest& request, const ClipSource& source,
+             const std::vector<int>& fold_of, ModelKind kind, int fold)
+    : request_(request),
+      config_(request.info.config),
+      source_(source),
+      kind_(kind),
+      fold_(fold),
+      seed_(config_.seed ^ (uint64_t(kind) + 1) << 56 ^ (uint64_t(fold) + 1) << 40),
+      draw_(draw_settings(config_, kind)),
+      tagger_(request.backend, config_, kind, static_cast<int>(request.info.classes.size()),
+              /*trained=*/true) {
+  for (const Clip& clip : request.store.index().clips) labels_.push_back(clip.label);
+  training_ = {{}, source.lengths(), labels_, tagger_.classes()};
+  validation_ = training_;
+  for (size_t i = 0; i < fold_of.size(); ++i)
+    if (fold_of[i] >= 0)
+      (fold_of[i] == fold ? validation_ : training_).clips.push_back(static_cast<int64_t>(i));
+  validation_order_.resize(validation_.clips.size());
+  std::iota(validation_order_.begin(), validation_order_.end(), int64_t{0});
+  if (training_.clips.empty() || validation_.clips.empty())
+    fail("fold {} has {} training and {} validation clips; use fewer folds or more clips", fold,
+         training_.clips.size(), validation_.clips.size());
+
+  const int64_t train_count = static_cast<int64_t>(training_.clips.size());
+  const int64_t valid_count = static_cast<int64_t>(validation_.clips.size());
+  train_pass_ =
+      std::make_unique<TaggerPass>(tagger_, true, batch_sizes(train_count, config_.batch));
+  validation_pass_ =
+      std::make_unique<TaggerPass>(tagger_, false, batch_sizes(valid_count, config_.batch));
+  // The two passes never run at once: they share their memory.
+  memory_ = request.backend.allocate(
+      std::max(train_pass_->arena().bytes(), validation_pass_->arena().bytes()),
+      "the step's arena");
+  train_pass_->bind(memory_.data());
+  validation_pass_->bind(memory_.data());
+  class_weights_ = config_.class_weights ? class_weights(training_)
+                                         : std::vector<float>(request.info.classes.size(), 1.0f);
+}
+
+int64_t Phase::steps_per_epoch() const {
+  const int64_t count = static_cast<int64_t>(training_.clips.size());
+  return (count + config_.batch - 1) / config_.batch;
+}
+
+TrainOutcome Phase::run(RunLog& log) {
+  load_start();
+  const PhaseSettings& settings = config_.phase(kind_);
+  Progress progress(fmt::format("{} fold {}", to_string(kind_), fold_),
+                    settings.epochs * steps_per_epoch(), "steps");
+  progress.advance(state_.epoch * steps_per_epoch() + state_.step_in_epoch);
+  while (!state_.done) {
+    run_epoch(log, progress);
+    if (stopping()) {
+      save_last();
+      return TrainOutcome::kInterrupted;
+    }
+  }
+  return TrainOutcome::kFinished;
+}
+
+void Phase::load_start() {
+  const fs::path last = request_.paths.last(fold_, kind_);
+  if (request_.resume && fs::exists(last)) {
+    const SafetensorsFile file(last);
+    check_checkpoint(file, kind_);
+    tagger_.load(file);
+    tagger_.trainable().load_moments(file);
+    state_ = PhaseState::from_metadata(file);
+    return;
+  }
+  fs::create_directories(request_.paths.model(fold_, kind_));
+  tagger_.trainable().initialise(seed_);
+  if (kind_ != ModelKind::kComb) return;
+  for (const ModelKind trunk : {ModelKind::kAudio, ModelKind::kSpec}) {
+    const fs::path best = request_.paths.best(fold_, trunk);
+    if (!fs::exists(best))
+      fail("cnn-comb fold {} needs {}; train {} first", fold_, best.string(), to_string(trunk));
+    const SafetensorsFile file(best);
+    check_checkpoint(file, trunk);
+    tagger_.load_trunk(trunk, file);
+  }
+}
+
+void Phase::run_epoch(RunLog& log, Progress& progress) {
+  const int64_t steps = steps_per_epoch();
+  StepSeconds epoch_seconds, interval;
+  auto last_checkpoint = Clock::now();
+  while (state_.step_in_epoch < steps) {
+    StepSeconds seconds;
+    const double loss = run_step(state_.step_in_epoch, seconds);
+    epoch_seconds += seconds;
+    interval += seconds;
+    ++state_.step_in_epoch;
+    progress.advance(1, fmt::format("epoch {} loss {:.3f}", state_.epoch + 1, loss));
+    if (state_.step % kLogInterval == 0) {
+      log.write({{"event", "steps"}, {"model", to_string(kind_)}, {"fold", fold_},
+                 {"epoch", state_.epoch}, {"step", state_.step}, {"loss", loss},
+                 {"seconds", interval.to_json()}});
+      interval = {};
+    }
+    if (stopping()) return;
+    const bool due = seconds_since(last_checkpoint) >= config_.checkpoint_seconds;
+    if (due && state_.step_in_epoch < steps) {
+      save_last();
+      last_checkpoint = Clock::now();
+    }
+  }
+  finish_epoch(log, epoch_seconds);
+}
+
+double Phase::run_step(int64_t step, StepSeconds& seconds) {
+  Backend& backend = request_.backend;
+  TaggerPass& pass = *train_pass_;
+  Laps laps;
+  if (order_epoch_ != state_.epoch) {
+    order_epoch_ = state_.epoch;
+    order_ = epoch_order(static_cast<int64_t>(training_.clips.size()), seed_,
+                         static_cast<uint32_t>(state_.epoch));
+  }
+  const int64_t first = step * config_.batch;
+  const int64_t last = std::min<int64_t>(first + config_.batch, order_.size());
+  const int64_t n = last - first;
+  const Batch batch = draw_batch(draw_, training_, order_, first, last, seed_,
+                                 static_cast<uint32_t>(state_.epoch));
+  source_.fill(pass, tagger_, batch.plan);
+  backend.copy_to_device(pass.targets(n), batch.targets.data());
+  backend.copy_to_device(pass.class_weights(), class_weights_.data());
+  laps.end(seconds.data);
+  ++state_.step;
+  const Tensor logits =
+      pass.forward(n, {Mode::kTrain, seed_, static_cast<uint32_t>(state_.step)});
+  pass.loss_of(logits);
+  laps.end(seconds.forward);
+  pass.backward(n);
+  laps.end(seconds.backward);
+  std::vector<float> losses(static_cast<size_t>(n));
+  backend.copy_to_host(losses.data(), pass.loss(n));
+  const double sum = std::accumulate(losses.begin(), losses.end(), 0.0);
+  Parameters& parameters = tagger_.trainable();
+  if (!std::isfinite(sum)) fail_not_finite("loss", batch);
+  if (!backend.all_finite(parameters.gradients())) fail_not_finite("gradient", batch);
+  state_.epoch_loss += sum;
+  laps.end(seconds.wait);
+  const OptimizerSettings& o = config_.optimizer;
+  backend.adam(parameters.values(), parameters.gradients(), parameters.first_moments(),
+               parameters.second_moments(),
+               adam_step(state_.step, config_.phase(kind_).learning_rate, o.beta1, o.beta2,
+                         o.epsilon, o.weight_decay));
+  laps.end(seconds.optimizer);
+  return sum / static_cast<double>(n);
+}
+
+Phase::Validation Phase::validate() {
+  Backend& backend = request_.backend;
+  TaggerPass& pass = *validation_pass_;
+  DrawSettings centred = draw_;
+  centred.augment = false;
+  const int64_t count = static_cast<int64_t>(validation_.clips.size());
+  const std::vector<float> ones(class_weights_.size(), 1.0f);
+  Validation v;
+  for (int64_t first = 0; first < count; first += config_.batch) {
+    const int64_t last = std::min<int64_t>(first + config_.batch, count), n = last - first;
+    const Batch batch = draw_batch(centred, validation_, validation_order_, first, last, seed_, 0);
+    source_.fill(pass, tagger_, batch.plan);
+    backend.copy_to_device(pass.targets(n), batch.targets.data());
+    backend.copy_to_device(pass.class_weights(), ones.data());
+    const Tensor logits = pass.forward(n, {Mode::kInference, seed_, 0});
+    pass.loss_of(logits);
+    std::vector<float> losses(static_cast<size_t>(n)), scores(batch.targets.size());
+    backend.copy_to_host(losses.data(), pass.loss(n));
+    backend.copy_to_host(scores.data(), logits);
+    v.loss += std::accumulate(losses.begin(), losses.end(), 0.0);
+    for (int64_t i = 0; i < n; ++i) {
+      const auto row = scores.begin() + i * tagger_.classes();
+      const std::vector<float> one(row, row + tagger_.classes());
+      const int label = labels_[validation_.clips[first + i]];
+      v.map3 += average_precision_at_3(one, label);
+      v.accuracy += top(one, 1).front() == label ? 1 : 0;
+    }
+  }
+  const double clips = static_cast<double>(count);
+  v.loss /= clips;
+  v.map3 /= clips;
+  v.accuracy /= clips;
+  return v;
+}
+
+void Phase::finish_epoch(RunLog& log, const StepSeconds& seconds) {
+  const auto start = Clock::now();
+  const Validation v = validate();
+  const double validation_seconds = seconds_since(start);
+  const double examples = static_cast<double>(training_.clips.size());
+  const double train_loss = state_.epoch_loss / examples;
+  nlohmann::json split = seconds.to_json();
+  split["validation"] = validation_seconds;
+  const double step_seconds =
+      seconds.data + seconds.forward + seconds.backward + seconds.optimizer + seconds.wait;
+  log.write({{"event", "epoch"}, {"model", to_string(kind_)}, {"fold", fold_},
+             {"epoch", state_.epoch}, {"step", state_.step}, {"train_loss", train_loss},
+             {"validation_loss", v.loss}, {"validation_map3", v.map3},
+             {"validation_accuracy", v.accuracy}, {"seconds", split},
+             {"examples_per_second", examples / step_seconds},
+             {"memory_bytes", memory_.bytes() + tagger_.trainable().bytes()}});
+  const std::string tag = fmt::format("fold-{}/{}/", fold_, to_string(kind_));
+  log.scalar(tag + "train_loss", state_.step, train_loss);
+  log.scalar(tag + "validation_loss", state_.step, v.loss);
+  log.scalar(tag + "validation_map3", state_.step, v.map3);
+  log.scalar(tag + "examples_per_second", state_.step, examples / step_seconds);
+
+  const PhaseSettings& settings = config_.phase(kind_);
+  // A loss that is not finite never improves; then the first epoch's weights are kept.
+  if (v.loss < state_.best_loss || state_.best_epoch < 0) {
+    state_.best_loss = v.loss;
+    state_.best_epoch = state_.epoch;
+    save_best();
+  }
+  ++state_.epoch;
+  state_.step_in_epoch = 0;
+  state_.epoch_loss = 0;
+  state_.done = state_.epoch >= settings.epochs ||
+                state_.epoch - 1 - state_.best_epoch >= settings.patience;
+  save_last();
+}
+
+void Phase::save_last() const {
+  const Tagger::Snapshots snapshots = tagger_.snapshot();
+  std::vector<SafetensorsEntry> tensors = tagger_.tensors(snapshots);
+  for (auto& moment : tagger_.trainable().moments(snapshots.back()))
+    tensors.push_back(std::move(moment));
+  Metadata metadata = checkpoint_metadata(request_.info, kind_, fold_);
+  metadata.merge(state_.to_metadata());
+  write_safetensors(request_.paths.last(fold_, kind_), tensors, metadata);
+}
+
+void Phase::save_best() const {
+  const Tagger::Snapshots snapshots = tagger_.snapshot();
+  Metadata metadata = checkpoint_metadata(request_.info, kind_, fold_);
+  metadata["epoch"] = std::to_string(state_.epoch);
+  metadata["validation_loss"] = fmt::format("{}", state_.best_loss);
+  write_safetensors(request_.paths.best(fold_, kind_), tagger_.tensors(snapshots), metadata);
+}
+
+void Phase::fail_not_finite(const char* what, const Batch& batch) const {
+  std::string names;
+  for (const Placement& p : batch.plan.placements) {
+    if (names.size() > 200) break;
+    names += (names.empty() ? "" : ", ") + request_.store.index().clips[p.clip].name;
+  }
+  fail("{} of {} fold {} is not finite in epoch {}, step {} (clips {}); the last checkpoint is "
+       "kept: lower the learning rate, or look at these clips",
+       what, to_string(kind_), fold_, state_.epoch + 1, state_.step, names);
+}
+
+}  // namespace earshot

@@ -1,0 +1,111 @@
+#include "models/trainer.h"
+
+#include <map>
+#include <nlohmann/json.hpp>
+#include <numeric>
+#include <spdlog/spdlog.h>
+
+#include "data/folds.h"
+#include "engine/error.h"
+#include "models/phase.h"
+
+namespace earshot {
+namespace {
+
+const std::vector<ModelKind> kAllKinds = {ModelKind::kAudio, ModelKind::kSpec, ModelKind::kComb};
+
+std::vector<int> folds_to_run(const Config& config) {
+  if (!config.folds.run.empty()) return config.folds.run;
+  std::vector<int> all(static_cast<size_t>(config.folds.count));
+  std::iota(all.begin(), all.end(), 0);
+  return all;
+}
+
+/// Phases that already have a checkpoint, with the step it stands at.
+std::map<std::pair<int, ModelKind>, PhaseState> read_states(const TrainRequest& request,
+                                                            const std::vector<ModelKind>& kinds) {
+  std::map<std::pair<int, ModelKind>, PhaseState> states;
+  for (const int fold : folds_to_run(request.info.config))
+    for (const ModelKind kind : kinds) {
+      const fs::path last = request.paths.last(fold, kind);
+      if (!fs::exists(last)) continue;
+      const SafetensorsFile file(last);
+      check_checkpoint(file, kind);
+      states[{fold, kind}] = PhaseState::from_metadata(file);
+    }
+  return states;
+}
+
+void warn_of_small_classes(const StoreIndex& index, const std::vector<bool>& use, int folds) {
+  std::vector<int> counts(index.classes.size(), 0);
+  for (size_t i = 0; i < use.size(); ++i)
+    if (use[i]) ++counts[index.clips[i].label];
+  for (size_t c = 0; c < counts.size(); ++c)
+    if (counts[c] < folds)
+      spdlog::warn("class {} has {} training clips for {} folds: some folds validate without it",
+                   index.classes[c], counts[c], folds);
+}
+
+}  // namespace
+
+std::vector<bool> trainable_clips(const StoreIndex& index, const Config& config) {
+  std::vector<bool> use;
+  for (const Clip& clip : index.clips)
+    use.push_back(clip.split == Split::kTrain && clip.label >= 0 && clip.samples > 0 &&
+                  (clip.manually_verified || !config.verified_only));
+  return use;
+}
+
+TrainOutcome train(const TrainRequest& request) {
+  const Config& config = request.info.config;
+  const std::vector<ModelKind> kinds = request.kinds.empty() ? kAllKinds : request.kinds;
+  const std::vector<bool> use = trainable_clips(request.store.index(), config);
+  const std::vector<int> fold_of = stratified_folds(
+      request.store.index(), use,
+      {config.folds.count, config.folds.seed, config.folds.by_group});
+  warn_of_small_classes(request.store.index(), use, config.folds.count);
+
+  open_run(request.paths, request.info, request.resume);
+  const FolderLock lock(request.paths.root);
+  const auto states = read_states(request, kAllKinds);
+  std::vector<Progressed> progressed;
+  for (const auto& [key, state] : states)
+    progressed.push_back({key.second, key.first, state.step});
+  RunLog log(request.paths, progressed);
+  const ClipSource source(request.store);
+  for (const int fold : folds_to_run(config))
+    for (const ModelKind kind : kinds) {
+      const auto state = states.find({fold, kind});
+      if (state != states.end() && state->second.done) continue;
+      Phase phase(request, source, fold_of, kind, fold);
+      if (phase.run(log) == TrainOutcome::kInterrupted) return TrainOutcome::kInterrupted;
+    }
+  return TrainOutcome::kFinished;
+}
+
+std::string describe_training(Backend& backend, const Config& config, int classes) {
+  std::string text;
+  for (const ModelKind kind : kAllKinds) {
+    Tagger tagger(backend, config, kind, classes, /*trained=*/true);
+    TaggerPass pass(tagger, /*training=*/true, {config.batch});
+    text += fmt::format("\n{}: {} trained parameters ({:.1f} MB with gradients and moments)\n\n",
+                        to_string(kind), tagger.trainable().trainable_count(),
+                        1e-6 * static_cast<double>(tagger.trainable().bytes()));
+    text += pass.arena().table();
+    text += fmt::format("\n{:<28} {:>16} {:>16}\n", "layer", "forward GFLOP", "backward GFLOP");
+    double forward = 0, backward = 0;
+    for (const auto& row : pass.work()) {
+      forward += row.forward_flops;
+      backward += row.backward_flops;
+      text += fmt::format("{:<28} {:>16.3f} {:>16.3f}\n", row.name,
+                          1e-9 * row.forward_flops * config.batch,
+                          1e-9 * row.backward_flops * config.batch);
+    }
+    text += fmt::format("{:<28} {:>16.3f} {:>16.3f}   a step of {}\n", "total",
+                        1e-9 * forward * config.batch, 1e-9 * backward * config.batch,
+                        config.batch);
+  }
+  return text;
+}
+
+}  // namespace earshot

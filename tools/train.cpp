@@ -1,0 +1,77 @@
+// Trains the three networks of the paper, phase by phase and fold by fold.
+#include <CLI/CLI.hpp>
+#include <atomic>
+#include <csignal>
+#include <iostream>
+#include <spdlog/spdlog.h>
+
+#include "engine/error.h"
+#include "engine/select_backend.h"
+#include "models/trainer.h"
+#include "tools/program.h"
+
+namespace {
+
+std::atomic<bool> stop{false};
+
+struct Options {
+  std::string config = "paper-2s", data, out, device = "auto";
+  std::vector<std::string> set, models;
+  int threads = 0, classes = 41;
+  bool resume = false, dry_run = false;
+};
+
+void add_options(CLI::App& app, Options& o) {
+  app.add_option("--config", o.config,
+                 "A YAML file, or one of paper-1s, paper-2s, paper-3s, quickstart")
+      ->capture_default_str();
+  app.add_option("--data", o.data, "Clip store that prepare made");
+  app.add_option("--out", o.out, "Folder of the run");
+  app.add_flag("--resume", o.resume, "Continue the run in --out, bit for bit");
+  app.add_option("--set", o.set, "key=value over the config, dotted; may be repeated")
+      ->allow_extra_args(false);
+  app.add_option("--models", o.models, "Phases to train (default: cnn-audio cnn-spec cnn-comb)");
+  app.add_option("--device", o.device, "auto, cpu, cuda or cuda:<index>")->capture_default_str();
+  app.add_option("--threads", o.threads, "CPU threads, 0 for all")->capture_default_str();
+  app.add_flag("--dry-run", o.dry_run,
+               "Print the memory plan and the work per step of each phase, and stop");
+}
+
+void work(const Options& o) {
+  using namespace earshot;
+  const Config config = load_config(o.config, o.set);
+  if (o.dry_run) {
+    int classes = o.classes;
+    if (!o.data.empty()) classes = static_cast<int>(Store(o.data).index().classes.size());
+    std::cout << describe_training(*select_backend(o.device, o.threads), config, classes);
+    return;
+  }
+  if (o.data.empty()) fail_usage("--data is missing: the folder of a clip store");
+  if (o.out.empty()) fail_usage("--out is missing: the folder of the run");
+  const Store store(o.data);
+  const auto backend = select_backend(o.device, o.threads);
+  std::signal(SIGINT, [](int) { stop = true; });
+  std::signal(SIGTERM, [](int) { stop = true; });
+  TrainRequest request{*backend,
+                       store,
+                       {config, store.index().features, store.index().classes, o.data,
+                        store.index().fingerprint},
+                       {o.out},
+                       o.resume,
+                       {},
+                       &stop};
+  for (const std::string& word : o.models) request.kinds.push_back(model_kind(word));
+  if (train(request) == TrainOutcome::kInterrupted)
+    fail("interrupted; the checkpoint is written, continue with --resume");
+  spdlog::info("done: {}", o.out);
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  CLI::App app("Trains cnn-audio, cnn-spec and cnn-comb on a clip store, in three phases a fold.",
+               "train");
+  Options options;
+  add_options(app, options);
+  return earshot::run_program(app, argc, argv, [&] { work(options); });
+}
