@@ -4,9 +4,7 @@
 #include "engine/error.h"
 
 namespace earshot {
-namespace {
 
-/// Whether `text` is valid UTF-8 without control characters, so that it can be stored and shown.
 bool is_clean_text(std::string_view text) {
   for (size_t i = 0; i < text.size();) {
     const auto lead = static_cast<unsigned char>(text[i]);
@@ -21,8 +19,6 @@ bool is_clean_text(std::string_view text) {
   }
   return true;
 }
-
-}  // namespace
 
 std::string path_fault(const std::string& name, const ManifestOptions& options) {
   if (name.empty()) return "bad path: it is empty";

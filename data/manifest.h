@@ -2,6 +2,7 @@
 #pragma once
 
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "data/store.h"
@@ -44,6 +45,9 @@ bool is_fsd_zenodo(const fs::path& root);
 Manifest read_fsd_zenodo(const fs::path& root);
 bool is_fsd_kaggle(const fs::path& root);
 Manifest read_fsd_kaggle(const fs::path& root);
+
+/// Whether `text` is valid UTF-8 without control characters, so that it can be stored and shown.
+bool is_clean_text(std::string_view text);
 
 /// A reason why `name` cannot be a path inside a data set's folder; empty when it can.
 std::string path_fault(const std::string& name, const ManifestOptions& options);

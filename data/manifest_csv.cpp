@@ -57,6 +57,7 @@ std::string read_row(const CsvRow& row, const Columns& columns, size_t width,
   if (to.label.empty() && to.clip.split == Split::kTrain) {
     return "no label: a training clip needs one";
   }
+  if (!is_clean_text(to.label)) return "bad label: it is not UTF-8 or holds control characters";
   return path_fault(to.clip.name, options);
 }
 

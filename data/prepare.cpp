@@ -62,11 +62,14 @@ std::string fingerprint(const Manifest& manifest, const PrepareOptions& options)
   return fmt::format("{:016x}", content_hash(std::as_bytes(std::span(text))));
 }
 
-/// The store in `folder` if it is whole and has this fingerprint.
-std::unique_ptr<Store> find_current(const fs::path& folder, const std::string& fingerprint) {
+/// The store in `folder` if it is whole and is what this call would make.
+std::unique_ptr<Store> find_current(const PrepareOptions& options, const std::string& fingerprint) {
+  if (options.force) return nullptr;
   try {
-    auto store = std::make_unique<Store>(folder);
-    if (store->index().fingerprint == fingerprint) return store;
+    auto store = std::make_unique<Store>(options.out);
+    const StoreIndex& index = store->index();
+    const bool would_fail = options.strict && !index.problems.empty();
+    if (index.fingerprint == fingerprint && !would_fail) return store;
   } catch (const Error&) {
     // Missing, damaged or of another version: to be built.
   }
@@ -173,12 +176,10 @@ PrepareReport prepare(const PrepareOptions& options) {
   PrepareReport report;
   report.layout = manifest.layout;
   const std::string print = fingerprint(manifest, options);
-  if (!options.force) {
-    if (const auto store = find_current(options.out, print)) {
-      report.up_to_date = true;
-      report.index = store->index();
-      return report;
-    }
+  if (const auto store = find_current(options, print)) {
+    report.up_to_date = true;
+    report.index = store->index();
+    return report;
   }
   const auto start = std::chrono::steady_clock::now();
   report.index = build(manifest, options, print);

@@ -25,8 +25,6 @@ Shape BatchNorm::plan(Planner& planner, const Shape& x) {
   y_id_ = planner.output(name_ + ".y", x);
   mean_id_ = planner.output(name_ + ".mean", vector);
   deviation_id_ = planner.output(name_ + ".inverse_deviation", vector);
-  spare_mean_id_ = planner.output(name_ + ".unused_mean", vector);
-  spare_variance_id_ = planner.output(name_ + ".unused_variance", vector);
   if (planner.training && planner.wants_dx) dx_id_ = planner.input_gradient(name_ + ".dx", x);
   return x;
 }
@@ -35,8 +33,6 @@ void BatchNorm::bind(const Places& places) {
   y_ = places(y_id_);
   mean_ = places(mean_id_);
   deviation_ = places(deviation_id_);
-  spare_mean_ = places(spare_mean_id_);
-  spare_variance_ = places(spare_variance_id_);
   dx_ = places(dx_id_);
 }
 
@@ -47,8 +43,8 @@ Tensor BatchNorm::forward(const Tensor& x, const StepInfo& step) {
       x,
       parameters_.value(gamma_),
       parameters_.value(beta_),
-      frozen ? spare_mean_ : parameters_.value(moving_mean_),
-      frozen ? spare_variance_ : parameters_.value(moving_variance_),
+      frozen ? Tensor{} : parameters_.value(moving_mean_),
+      frozen ? Tensor{} : parameters_.value(moving_variance_),
       y_.first(x.shape.n),
       mean_,
       deviation_,

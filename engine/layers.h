@@ -31,8 +31,7 @@ class BatchNorm : public Layer {
   BatchNormOptions options_;
   int gamma_, beta_, moving_mean_, moving_variance_;
   int y_id_ = -1, mean_id_ = -1, deviation_id_ = -1, dx_id_ = -1;
-  Tensor x_, y_, mean_, deviation_, dx_, spare_mean_, spare_variance_;
-  int spare_mean_id_ = -1, spare_variance_id_ = -1;
+  Tensor x_, y_, mean_, deviation_, dx_;
 };
 
 /// y = activation(flatten(x) weight + bias); weight [in, out].

@@ -81,9 +81,12 @@ void batch_norm_train(const BatchNormShape& s, const float* x, const float* gamm
     const double inverse = 1.0 / std::sqrt(m2 / rows + static_cast<double>(epsilon));
     out.mean[i] = static_cast<float>(mean);
     out.inverse_deviation[i] = static_cast<float>(inverse);
-    out.moving_mean[i] = momentum * out.moving_mean[i] + (1 - momentum) * static_cast<float>(mean);
-    out.moving_variance[i] =
-        momentum * out.moving_variance[i] + (1 - momentum) * static_cast<float>(unbiased);
+    if (out.moving_mean) {
+      const float fresh = 1 - momentum;
+      out.moving_mean[i] = momentum * out.moving_mean[i] + fresh * static_cast<float>(mean);
+      out.moving_variance[i] =
+          momentum * out.moving_variance[i] + fresh * static_cast<float>(unbiased);
+    }
     scale[i] = static_cast<float>(gamma[i] * inverse);
     shift[i] = static_cast<float>(beta[i] - gamma[i] * inverse * mean);
   }

@@ -15,7 +15,7 @@ struct BatchNormShape {
 struct BatchNormMoments {  // [c] each
   float* mean;
   float* inverse_deviation;  // 1 / sqrt(var + eps)
-  float* moving_mean;
+  float* moving_mean;        // both null: left alone
   float* moving_variance;
 };
 

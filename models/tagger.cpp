@@ -106,30 +106,28 @@ TaggerPass::TaggerPass(Tagger& tagger, bool training, std::vector<int64_t> batch
   const int64_t n = planner.max_batch(), classes = tagger.classes();
   const bool joined = tagger.kind() == ModelKind::kComb;
   planner.training = training && !joined;
+  // Filled before the pass, read at its end.
+  targets_id_ = planner.lasting("targets", {n, 1, 1, classes});
+  class_weights_id_ = planner.lasting("class_weights", {1, 1, 1, classes});
   int64_t features = 0;
-  const auto plan_trunk = [&](ModelKind kind, Network& network, const char* input) {
-    Shape x = tagger.table(kind).input;
-    x.n = n;
-    const int id = planner.lasting(input, x);
-    features += network.plan(planner, x).features();
-    return id;
-  };
-  if (tagger.has_audio()) wave_id_ = plan_trunk(ModelKind::kAudio, networks_.audio, "wave");
-  else if (tagger.config().input.wave_first)
-    wave_id_ = planner.lasting("wave", {n, 1, window_samples(tagger.config().seconds), 1});
+  const Shape wave{n, 1, window_samples(tagger.config().seconds), 1};
+  Shape mel = tagger.table(ModelKind::kSpec).input;
+  mel.n = n;
+  if (tagger.has_audio() || tagger.config().input.wave_first)
+    wave_id_ = planner.lasting("wave", wave);
+  if (tagger.has_spec()) mel_id_ = planner.lasting("mel", mel);
+  if (tagger.has_audio()) features += networks_.audio.plan(planner, wave).features();
   if (joined) {  // the joined features must be there before the second trunk reuses the memory
     planner.advance();
     joined_id_ = planner.lasting(
         "joined", {n, 1, 1, features + trunk_features(tagger.table(ModelKind::kSpec))});
   }
-  if (tagger.has_spec()) mel_id_ = plan_trunk(ModelKind::kSpec, networks_.spec, "mel");
-  planner.advance();
+  if (tagger.has_spec()) features += networks_.spec.plan(planner, mel).features();
+  if (joined) planner.advance();  // for the copy; a single trunk feeds the next layer directly
   planner.training = training;
   planner.wants_dx = training && !joined;
   networks_.top.plan(planner, {n, 1, 1, features});
   planner.advance();
-  targets_id_ = planner.lasting("targets", {n, 1, 1, classes});
-  class_weights_id_ = planner.lasting("class_weights", {1, 1, 1, classes});
   loss_id_ = planner.lasting("loss", {n, 1, 1, 1});
   log_p_id_ = planner.lasting("log_probabilities", {n, 1, 1, classes});
   if (training) dlogits_id_ = planner.input_gradient("dlogits", {n, 1, 1, classes});

@@ -25,7 +25,9 @@ wav, flac, ogg, mp3, opus and what else libsndfile reads. Channels are averaged,
 resampled to 44.1 kHz, silence at the ends is cut, the log-mel is computed once.
 
 The store is rebuilt only when its inputs or settings changed. Files that are unreadable, empty,
-silent, clipped, too long or duplicates are listed in DIR/problems.csv and the work goes on.)";
+silent, clipped, too long or duplicates are listed in DIR/problems.csv and the work goes on.
+
+Example: prepare my-sounds --out my-store)";
 
 void print_problems(const StoreIndex& index) {
   struct Count {
@@ -90,5 +92,8 @@ int main(int argc, char** argv) {
   app.add_flag("--force", options.force, "Build even if nothing changed");
   app.add_flag("--allow-outside", options.allow_outside,
                "Let a table name files outside its own folder");
-  return run_program(app, argc, argv, [&] { print_report(prepare(options), options.out); });
+  return run_program(app, argc, argv, [&] {
+    const PrepareReport report = prepare(options);
+    if (app.count("--quiet") == 0) print_report(report, options.out);
+  });
 }

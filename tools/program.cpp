@@ -36,6 +36,8 @@ int run_program(CLI::App& app, int argc, char** argv, const std::function<void()
     std::cout.flush();
     if (!std::cout) return report("standard output could not be written", 1);
     return 0;
+  } catch (const Failed&) {
+    return 1;
   } catch (const UsageError& error) {
     return report(error.what(), 2);
   } catch (const std::bad_alloc&) {

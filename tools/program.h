@@ -3,13 +3,15 @@
 #pragma once
 
 #include <functional>
-#include <string>
 
 namespace CLI {
 class App;
 }
 
 namespace earshot {
+
+/// The work failed and the user already knows why: exit status 1 without another sentence.
+struct Failed {};
 
 /// Parses argv into `app`, then calls `work`. Adds --quiet and --version. Prints
 /// "<program>: <sentence>" on stderr and returns the exit status when anything throws.

@@ -5,20 +5,23 @@
 #include <iostream>
 #include <spdlog/spdlog.h>
 
+#include "data/classes.h"
 #include "engine/error.h"
 #include "engine/select_backend.h"
 #include "models/trainer.h"
+#include "tools/device_options.h"
 #include "tools/program.h"
 
+namespace earshot {
 namespace {
 
 std::atomic<bool> stop{false};
 
 struct Options {
-  std::string config = "paper-2s", data, out, device = "auto";
+  std::string config = "paper-2s", data, out;
   std::vector<std::string> set, models;
-  int threads = 0, classes = 41;
   bool resume = false, dry_run = false;
+  DeviceOptions device;
 };
 
 void add_options(CLI::App& app, Options& o) {
@@ -31,25 +34,24 @@ void add_options(CLI::App& app, Options& o) {
   app.add_option("--set", o.set, "key=value over the config, dotted; may be repeated")
       ->allow_extra_args(false);
   app.add_option("--models", o.models, "Phases to train (default: cnn-audio cnn-spec cnn-comb)");
-  app.add_option("--device", o.device, "auto, cpu, cuda or cuda:<index>")->capture_default_str();
-  app.add_option("--threads", o.threads, "CPU threads, 0 for all")->capture_default_str();
+  add_device_options(app, o.device);
   app.add_flag("--dry-run", o.dry_run,
                "Print the memory plan and the work per step of each phase, and stop");
 }
 
 void work(const Options& o) {
-  using namespace earshot;
   const Config config = load_config(o.config, o.set);
   if (o.dry_run) {
-    int classes = o.classes;
-    if (!o.data.empty()) classes = static_cast<int>(Store(o.data).index().classes.size());
-    std::cout << describe_training(*select_backend(o.device, o.threads), config, classes);
+    const size_t classes =
+        o.data.empty() ? kFsdClasses.size() : Store(o.data).index().classes.size();
+    const auto backend = select_backend(o.device.device, o.device.threads);
+    std::cout << describe_training(*backend, config, static_cast<int>(classes));
     return;
   }
   if (o.data.empty()) fail_usage("--data is missing: the folder of a clip store");
   if (o.out.empty()) fail_usage("--out is missing: the folder of the run");
   const Store store(o.data);
-  const auto backend = select_backend(o.device, o.threads);
+  const auto backend = select_backend(o.device.device, o.device.threads);
   std::signal(SIGINT, [](int) { stop = true; });
   std::signal(SIGTERM, [](int) { stop = true; });
   TrainRequest request{*backend,
@@ -67,11 +69,13 @@ void work(const Options& o) {
 }
 
 }  // namespace
+}  // namespace earshot
 
 int main(int argc, char** argv) {
   CLI::App app("Trains cnn-audio, cnn-spec and cnn-comb on a clip store, in three phases a fold.",
                "train");
-  Options options;
-  add_options(app, options);
-  return earshot::run_program(app, argc, argv, [&] { work(options); });
+  app.footer(earshot::config_help());
+  earshot::Options options;
+  earshot::add_options(app, options);
+  return earshot::run_program(app, argc, argv, [&] { earshot::work(options); });
 }

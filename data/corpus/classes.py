@@ -4,8 +4,9 @@ Names of the FSDKaggle2018 classes. Training and test sources are disjoint: othe
 rooms, people. The rules behind it:
 - FluidR3 in all its versions is one family; it and the GeneralUser bank are training sources, the
   csound bank is a test source. Where the two sides share a recording, one side does without:
-  csound's lowest cello note, GeneralUser's oboe, tenor saxophone, dog, laughter, creaking door and
-  the cowbell of its kit 25, freepats' soprano saxophone, E.Piano 2 and flute above key 93.
+  csound's lowest cello and electric piano notes and its brush snare, GeneralUser's oboe, tenor
+  saxophone, dog, laughter and creaking door, the cowbells of the TR-808 (kit 25) in both, freepats'
+  soprano saxophone, E.Piano 2 and flute above key 93.
 - The pattern after a style is the name every sample behind a key must have: keys that play
   anything else are left out (orchestra kits put timpani on hi-hat keys).
 - Not found good enough on both sides: Burping_or_eructation, Drawer_open_or_close, Fart,
@@ -75,6 +76,7 @@ TABLE = {
         gm(32, (28, 55), "plucked_bass", "Acoustic Bass", (CSOUND,))
         + gm(43, (28, 55), "sustained", "Contra Bass", (CSOUND,))),
     "Electric_piano": instrument({4: (36, 84), 5: (36, 84)}, "plucked", "",
+                                 {4: (42, 84), 5: (36, 84)},
                                  freepats={"004_Electric_Piano_1_Rhodes": (36, 84)}),
     "Flute": instrument({73: (60, 93)}, "sustained", "Flute", freepats={"073_Flute": (60, 93)}),
     "Glockenspiel": instrument({9: (72, 100)}, "struck", "Glocken",
@@ -99,7 +101,7 @@ TABLE = {
 
     "Bass_drum": drum((35, 36), "drum", "Kick|Bass Drum", _KICKS, ("035_Kick_1", "036_Kick_2")),
     "Snare_drum": drum((38, 40), "drum", "Snare|Snr|Piccolo|RmPwr", _SNARES,
-                       ("038_Snare_1", "040_Snare_2")),
+                       ("038_Snare_1", "040_Snare_2"), test_skip=(40,)),
     "Hi-hat": drum((42, 44, 46), "drum", "Hat|Dead Air", _HATS,
                    ("042_Hi-Hat_Closed", "044_Hi-Hat_Pedal", "046_Hi-Hat_Open")),
     "Cowbell": drum((56,), "drum", "Cow ?[Bb]ell", _COWBELLS, ("056_Cow_Bell",), skip=(25,)),
@@ -122,12 +124,12 @@ TABLE = {
         + effect(1, 127, "burst", "Machine ?Gun", (FLUID_GS,))
         + each(UFOAI, ("pistol2",), _SHOT, "shot")
         + family(UFOAI, "rifle x", ("rifle-1x", "rifle-3x", "rifle-8x"), _SHOT, "shot")
-        + family(UFOAI, "shotgun", ("shotgun", "shotgun-3x"), _SHOT, "shot")
+        + family(UFOAI, "shotgun", ("shotgun", "shotgun-3x", "shotgunmini"), _SHOT, "shot")
         + family(UFOAI, "smg", ("smg", "smg-1x", "smg-5x", "smg-15x"), _SHOT, "shot")
         + each(FREEDM, ("DSSHOTGN", "DSDSHTGN"), "{}", "shot"),
         effect(0, 127, "shot", "Gun", (CSOUND,))
         + effect(1, 127, "burst", "Machine ?Gun", (CSOUND,))
-        + each(UFOAI, ("pistol", "rifle", "shotgunmini", "sniper"), _SHOT, "shot")
+        + each(UFOAI, ("pistol", "rifle", "sniper"), _SHOT, "shot")
         + each(FREEDM, ("DSPISTOL",), "{}", "shot")),
     "Telephone": Sources(
         effect(0, 124, "telephone", "", (FLUID, GENERALUSER))

@@ -88,9 +88,9 @@ def instrument(keys_of_program, style, samples, test_keys=None, freepats=None):
                    over(test_keys or keys_of_program, (CSOUND,)))
 
 
-def drum(keys, style, samples, train=(), freepats=(), skip=()):
-    """`train` are rows beside the banks' kits; `skip` are kits of GeneralUser."""
-    return Sources(kits(keys, style, samples, (FLUID,))
-                   + kits(keys, style, samples, (GENERALUSER,), skip) + list(train),
-                   kits(keys, style, samples, (CSOUND,))
+def drum(keys, style, samples, train=(), freepats=(), skip=(), test_skip=()):
+    """`train` are rows beside the banks' kits; the kits `skip` are left out on the training side,
+    `test_skip` on the test side."""
+    return Sources(kits(keys, style, samples, skip=skip) + list(train),
+                   kits(keys, style, samples, (CSOUND,), test_skip)
                    + each(FREEPATS, freepats, "Drum_000/{}.pat", "drum"))

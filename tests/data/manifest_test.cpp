@@ -55,7 +55,8 @@ TEST(CsvManifest, ListsRowsThatAreNoClips) {
              "/etc/passwd,Bark,train\n"
              "\xff.wav,Bark,train\n"
              ",Bark,train\n"
-             "g.wav,,test\n");
+             "g.wav,,test\n"
+             "h.wav,\"Ba\nrk\",train\n");
   const Manifest manifest = read_manifest(scratch.path(), {});
   EXPECT_EQ(manifest.layout, "corpus");
   EXPECT_EQ(manifest.rows.size(), 2u);
@@ -65,7 +66,8 @@ TEST(CsvManifest, ListsRowsThatAreNoClips) {
   EXPECT_TRUE(reason_of(manifest, 5).starts_with("unknown split 'validation'"));
   for (const int line : {6, 7, 8}) EXPECT_TRUE(reason_of(manifest, line).starts_with("outside"));
   for (const int line : {9, 10}) EXPECT_TRUE(reason_of(manifest, line).starts_with("bad path"));
-  EXPECT_EQ(manifest.problems.size(), 8u);
+  EXPECT_TRUE(reason_of(manifest, 12).starts_with("bad label"));
+  EXPECT_EQ(manifest.problems.size(), 9u);
 }
 
 TEST(CsvManifest, MayLeaveItsFolderWhereAllowed) {

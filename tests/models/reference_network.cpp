@@ -1,0 +1,171 @@
+#include "tests/models/reference_network.h"
+
+#include <algorithm>
+#include <cstring>
+
+#include "tests/reference/compare.h"
+
+namespace earshot::reference {
+
+Named tensors_of(const Tagger& tagger) {
+  const Tagger::Snapshots snapshots = tagger.snapshot();
+  Named named;
+  for (const SafetensorsEntry& entry : tagger.tensors(snapshots)) {
+    std::vector<float> values(entry.bytes.size() / sizeof(float));
+    std::memcpy(values.data(), entry.bytes.data(), entry.bytes.size());
+    named[entry.name] = Values(values.begin(), values.end());
+  }
+  return named;
+}
+
+Values Network::batch_norm(const std::string& name, int64_t c, const Values& x, Mode mode) {
+  const BatchNormShape s{static_cast<int64_t>(x.size()) / c, c};
+  const NormParameters p{tensors.at(name + ".gamma"),
+                         tensors.at(name + ".beta"),
+                         tensors.at(name + ".moving_mean"),
+                         tensors.at(name + ".moving_variance"),
+                         config_.batch_norm.momentum,
+                         config_.batch_norm.epsilon};
+  growth += earshot::growth(mode == Mode::kInference ? 1 : s.rows);
+  if (mode == Mode::kInference) return batch_norm_inference(s, x, p);
+  const Normalised out = batch_norm_train(s, x, p);
+  if (mode == Mode::kTrain) {
+    tensors[name + ".moving_mean"] = out.moving_mean;
+    tensors[name + ".moving_variance"] = out.moving_variance;
+  }
+  steps_.push_back([=, this](const Values& dy) {
+    NormGradients g = batch_norm_backward(s, x, dy, p.gamma, out.mean, out.inverse_deviation);
+    gradients[name + ".gamma"] = std::move(g.dgamma);
+    gradients[name + ".beta"] = std::move(g.dbeta);
+    growth += earshot::growth(s.rows);
+    return g.dx;
+  });
+  return out.y;
+}
+
+Pooled Network::decided(const std::string& convolution, Pooled own) const {
+  const auto found = decisions_.find(convolution);
+  if (found == decisions_.end()) return own;
+  const Decision& engine = found->second;
+  EXPECT_EQ(engine.y.size(), own.y.size()) << convolution;
+  const double scale = *std::max_element(own.y.begin(), own.y.end());
+  for (size_t i = 0; i < own.y.size(); ++i) {
+    const bool passes = engine.y[i] > 0;
+    const bool moved = passes && !engine.argmax.empty() && engine.argmax[i] != own.argmax[i];
+    if (passes != (own.y[i] > 0) || moved) {
+      EXPECT_LE(own.margin[i], kUnit * growth * scale) << convolution << " [" << i << "]";
+    }
+    own.y[i] = static_cast<double>(engine.y[i]);
+    if (moved) own.argmax[i] = engine.argmax[i];
+  }
+  return own;
+}
+
+Values Network::trunk(const NetworkTable& table, int64_t n, Values x, const std::string& prefix,
+                      Mode mode) {
+  Shape in = table.input;
+  for (size_t b = 0; b < table.blocks.size(); ++b) {
+    const BlockRow& block = table.blocks[b];
+    const std::string name = prefix + "block" + std::to_string(b + 1);
+    for (size_t i = 0; i < block.convolutions.size(); ++i) {
+      const auto& row = block.convolutions[i];
+      const bool last = i + 1 == block.convolutions.size();
+      const ConvolutionShape s{n,
+                               in.h,
+                               in.w,
+                               in.c,
+                               row.channels,
+                               row.kernel_h,
+                               row.kernel_w,
+                               last ? block.pool_h : 1,
+                               last ? block.pool_w : 1};
+      const std::string conv = name + ".conv" + std::to_string(i + 1);
+      const Values weight = tensors.at(conv + ".weight");
+      const Pooled out = convolution(s, x, weight, tensors.at(conv + ".bias"));
+      growth += earshot::growth(s.kernel_h * s.kernel_w * s.c_in);
+      const Pooled used = decided(conv, out);
+      steps_.push_back([=, this](const Values& dy) {
+        ConvolutionGradients g = convolution_backward(s, x, weight, used, dy);
+        gradients[conv + ".weight"] = std::move(g.dweight);
+        gradients[conv + ".bias"] = std::move(g.dbias);
+        growth += earshot::growth(s.y().rows());
+        return g.dx;
+      });
+      x = out.y;
+      in = s.y();
+    }
+    x = batch_norm(name + ".norm", in.c, x, mode);
+  }
+  return x;
+}
+
+Values Network::output(const std::string& name, const DenseShape& s, const Values& x) {
+  const Values weight = tensors.at(name + ".weight");
+  growth += earshot::growth(s.in);
+  steps_.push_back([=, this](const Values& dy) {
+    DenseGradients g = dense_backward(s, x, weight, dy);
+    gradients[name + ".weight"] = std::move(g.dweight);
+    gradients[name + ".bias"] = std::move(g.dbias);
+    growth += earshot::growth(s.out);
+    return g.dx;
+  });
+  return dense(s, x, weight, tensors.at(name + ".bias"));
+}
+
+Values Network::hidden(const std::string& name, const DenseShape& s, const Values& x, Mode mode) {
+  const Values y = relu(output(name, s, x));
+  steps_.push_back([=](const Values& dy) { return relu_backward(y, dy); });
+  return batch_norm(name + ".norm", s.out, y, mode);
+}
+
+Values Network::backward(Values dy) {
+  for (auto step = steps_.rbegin(); step != steps_.rend(); ++step) dy = (*step)(dy);
+  return dy;
+}
+
+PassResult run_pass(const Tagger& tagger, const Named& tensors, const PassInputs& in, Mode mode,
+                    const Decisions& decisions) {
+  Network network(tensors, tagger.config(), decisions);
+  const int64_t n = in.n;
+  const bool joined = tagger.kind() == ModelKind::kComb;
+  const bool batch_trunks =
+      tagger.config().head.trunk_batch_norm == HeadSettings::TrunkBatchNorm::kBatch;
+  Mode trunk_mode = mode;
+  if (joined)
+    trunk_mode = mode == Mode::kTrain && batch_trunks ? Mode::kFrozenBatch : Mode::kInference;
+  std::vector<Values> parts;
+  if (tagger.has_audio())
+    parts.push_back(network.trunk(tagger.table(ModelKind::kAudio), n, in.wave,
+                                  joined ? "audio." : "", trunk_mode));
+  if (tagger.has_spec())
+    parts.push_back(network.trunk(tagger.table(ModelKind::kSpec), n, in.mel,
+                                  joined ? "spec." : "", trunk_mode));
+  Values x;  // [n, features of all parts]
+  for (int64_t i = 0; i < n; ++i)
+    for (const Values& part : parts) {
+      const auto features = static_cast<int64_t>(part.size()) / n;
+      x.insert(x.end(), part.begin() + i * features, part.begin() + (i + 1) * features);
+    }
+  if (joined) network.freeze();
+  const std::string prefix = joined ? "head." : "";
+  const std::vector<int> widths =
+      joined ? tagger.config().head.layers
+             : std::vector<int>{static_cast<int>(tagger.table(tagger.kind()).dense)};
+  for (size_t i = 0; i < widths.size(); ++i) {
+    const std::string name = prefix + (joined ? "dense" + std::to_string(i + 1) : "dense");
+    x = network.hidden(name, {n, static_cast<int64_t>(x.size()) / n, widths[i]}, x, mode);
+  }
+  PassResult result;
+  result.logits = network.output(prefix + "softmax",
+                                 {n, static_cast<int64_t>(x.size()) / n, tagger.classes()}, x);
+  result.loss = softmax_loss({n, tagger.classes()}, result.logits, in.targets, in.class_weights);
+  result.forward_growth = network.growth;
+  network.growth += earshot::growth(tagger.classes());
+  if (mode == Mode::kTrain) network.backward(result.loss.dlogits);
+  result.gradients = std::move(network.gradients);
+  result.statistics = std::move(network.tensors);
+  result.growth = network.growth;
+  return result;
+}
+
+}  // namespace earshot::reference

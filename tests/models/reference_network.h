@@ -1,0 +1,76 @@
+// Whole networks of the paper in double: the layers of tests/reference in a row, each pushing its
+// backward step. Tensors go by the names of a checkpoint.
+#pragma once
+
+#include <functional>
+#include <map>
+#include <string>
+#include <vector>
+
+#include "models/networks.h"
+#include "models/tagger.h"
+#include "tests/reference/reference.h"
+
+namespace earshot::reference {
+
+using Named = std::map<std::string, Values>;
+
+/// All tensors of a tagger, parameters and statistics.
+Named tensors_of(const Tagger& tagger);
+
+/// Which ReLUs passed and which cells won in a pass of the engine, by convolution. Close to a tie
+/// float32 may decide otherwise than double; gradients are compared on the engine's side of it.
+struct Decision {
+  std::vector<float> y;
+  Cells argmax;  // empty where there is no pool
+};
+using Decisions = std::map<std::string, Decision>;
+
+class Network {
+ public:
+  /// Without `decisions` the network decides for itself.
+  Network(const Named& named, const Config& config, const Decisions& decisions = {})
+      : tensors(named), config_(config), decisions_(decisions) {}
+  Network(const Network&) = delete;  // its steps point at it
+  Network& operator=(const Network&) = delete;
+
+  /// Blocks of a table, each followed by batch norm; x [n, input] -> features.
+  Values trunk(const NetworkTable& table, int64_t n, Values x, const std::string& prefix,
+               Mode mode);
+  /// Dense -> ReLU -> batch norm.
+  Values hidden(const std::string& name, const DenseShape& s, const Values& x, Mode mode);
+  Values output(const std::string& name, const DenseShape& s, const Values& x);
+  /// Runs the backward steps, last first; fills `gradients`.
+  Values backward(Values dy);
+  /// Nothing up to here is trained.
+  void freeze() { steps_.clear(); }
+
+  Named tensors;  // batch norm in training updates its statistics
+  Named gradients;
+  double growth = 0;  // of the rounding error: the sum over all layers so far
+
+ private:
+  Values batch_norm(const std::string& name, int64_t c, const Values& x, Mode mode);
+  /// Takes over the engine's decisions; each that differs must have been within rounding of a tie.
+  Pooled decided(const std::string& convolution, Pooled own) const;
+  Config config_;
+  Decisions decisions_;
+  std::vector<std::function<Values(const Values&)>> steps_;
+};
+
+/// What a pass of the engine over `n` examples computes. Inputs that the tagger lacks are ignored.
+struct PassInputs {
+  int64_t n;
+  Values wave, mel, targets, class_weights;
+};
+struct PassResult {
+  Values logits;
+  Loss loss;
+  Named gradients;   // when training: of every trained tensor
+  Named statistics;  // all tensors after the pass: training moves batch norm's averages
+  double forward_growth, growth;  // of the rounding error: up to the logits, and to the end
+};
+PassResult run_pass(const Tagger& tagger, const Named& tensors, const PassInputs& inputs,
+                    Mode mode, const Decisions& decisions = {});
+
+}  // namespace earshot::reference

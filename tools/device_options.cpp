@@ -1,0 +1,16 @@
+#include "tools/device_options.h"
+
+#include <CLI/CLI.hpp>
+
+namespace earshot {
+
+void add_device_options(CLI::App& app, DeviceOptions& options) {
+  app.add_option("--device", options.device, "auto, cpu, cuda or cuda:<index>")
+      ->type_name("D")
+      ->capture_default_str();
+  app.add_option("--threads", options.threads, "CPU threads; 0: one per core")
+      ->type_name("N")
+      ->capture_default_str();
+}
+
+}  // namespace earshot

@@ -1,0 +1,19 @@
+// --device and --threads, the same in every program that computes.
+#pragma once
+
+#include <string>
+
+namespace CLI {
+class App;
+}
+
+namespace earshot {
+
+struct DeviceOptions {
+  std::string device = "auto";
+  int threads = 0;
+};
+/// `options` must outlive the parsing.
+void add_device_options(CLI::App& app, DeviceOptions& options);
+
+}  // namespace earshot
