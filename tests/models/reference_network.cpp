@@ -4,6 +4,7 @@
 #include <cstring>
 
 #include "tests/reference/compare.h"
+#include "tests/reference/values.h"
 
 namespace earshot::reference {
 
@@ -34,9 +35,15 @@ Values Network::batch_norm(const std::string& name, int64_t c, const Values& x, 
     tensors[name + ".moving_variance"] = out.moving_variance;
   }
   steps_.push_back([=, this](const Values& dy) {
-    NormGradients g = batch_norm_backward(s, x, dy, p.gamma, out.mean, out.inverse_deviation);
-    gradients[name + ".gamma"] = std::move(g.dgamma);
-    gradients[name + ".beta"] = std::move(g.dbeta);
+    const NormGradients g =
+        batch_norm_backward(s, x, dy, p.gamma, out.mean, out.inverse_deviation);
+    Values scaled(x.size());  // |x - mean| / deviation
+    for (size_t i = 0; i < x.size(); ++i)
+      scaled[i] = std::abs(x[i] - out.mean[i % c]) * out.inverse_deviation[i % c];
+    const Values none(static_cast<size_t>(c), 0.0), one(static_cast<size_t>(c), 1.0);
+    const NormGradients m = batch_norm_backward(s, scaled, absolute(dy), one, none, one);
+    keep_gradient(name + ".gamma", g.dgamma, m.dgamma, s.rows);
+    keep_gradient(name + ".beta", g.dbeta, m.dbeta, s.rows);
     growth += earshot::growth(s.rows);
     return g.dx;
   });
@@ -59,6 +66,12 @@ Pooled Network::decided(const std::string& convolution, Pooled own) const {
     if (moved) own.argmax[i] = engine.argmax[i];
   }
   return own;
+}
+
+void Network::keep_gradient(const std::string& name, Values gradient, const Values& magnitude,
+                            int64_t terms) {
+  gradients[name] = std::move(gradient);
+  rounding[name] = earshot::rounding(earshot::growth(terms), magnitude);
 }
 
 Values Network::trunk(const NetworkTable& table, int64_t n, Values x, const std::string& prefix,
@@ -85,9 +98,11 @@ Values Network::trunk(const NetworkTable& table, int64_t n, Values x, const std:
       growth += earshot::growth(s.kernel_h * s.kernel_w * s.c_in);
       const Pooled used = decided(conv, out);
       steps_.push_back([=, this](const Values& dy) {
-        ConvolutionGradients g = convolution_backward(s, x, weight, used, dy);
-        gradients[conv + ".weight"] = std::move(g.dweight);
-        gradients[conv + ".bias"] = std::move(g.dbias);
+        const ConvolutionGradients g = convolution_backward(s, x, weight, used, dy);
+        const ConvolutionGradients m =
+            convolution_backward(s, absolute(x), absolute(weight), used, absolute(dy));
+        keep_gradient(conv + ".weight", g.dweight, m.dweight, s.y().rows());
+        keep_gradient(conv + ".bias", g.dbias, m.dbias, s.y().rows());
         growth += earshot::growth(s.y().rows());
         return g.dx;
       });
@@ -103,9 +118,10 @@ Values Network::output(const std::string& name, const DenseShape& s, const Value
   const Values weight = tensors.at(name + ".weight");
   growth += earshot::growth(s.in);
   steps_.push_back([=, this](const Values& dy) {
-    DenseGradients g = dense_backward(s, x, weight, dy);
-    gradients[name + ".weight"] = std::move(g.dweight);
-    gradients[name + ".bias"] = std::move(g.dbias);
+    const DenseGradients g = dense_backward(s, x, weight, dy);
+    const DenseGradients m = dense_backward(s, absolute(x), absolute(weight), absolute(dy));
+    keep_gradient(name + ".weight", g.dweight, m.dweight, s.n);
+    keep_gradient(name + ".bias", g.dbias, m.dbias, s.n);
     growth += earshot::growth(s.out);
     return g.dx;
   });
@@ -163,6 +179,7 @@ PassResult run_pass(const Tagger& tagger, const Named& tensors, const PassInputs
   network.growth += earshot::growth(tagger.classes());
   if (mode == Mode::kTrain) network.backward(result.loss.dlogits);
   result.gradients = std::move(network.gradients);
+  result.rounding = std::move(network.rounding);
   result.statistics = std::move(network.tensors);
   result.growth = network.growth;
   return result;

@@ -47,10 +47,13 @@ class Network {
 
   Named tensors;  // batch norm in training updates its statistics
   Named gradients;
-  double growth = 0;  // of the rounding error: the sum over all layers so far
+  Named rounding;     // of the gradients: growth of the last sum x sum of absolute values
+  double growth = 0;  // of the relative error that reaches a layer: the sum over those before it
 
  private:
   Values batch_norm(const std::string& name, int64_t c, const Values& x, Mode mode);
+  void keep_gradient(const std::string& name, Values gradient, const Values& magnitude,
+                     int64_t terms);
   /// Takes over the engine's decisions; each that differs must have been within rounding of a tie.
   Pooled decided(const std::string& convolution, Pooled own) const;
   Config config_;
@@ -66,7 +69,7 @@ struct PassInputs {
 struct PassResult {
   Values logits;
   Loss loss;
-  Named gradients;   // when training: of every trained tensor
+  Named gradients, rounding;  // when training: of every trained tensor
   Named statistics;  // all tensors after the pass: training moves batch norm's averages
   double forward_growth, growth;  // of the rounding error: up to the logits, and to the end
 };
