@@ -65,14 +65,23 @@ void check_openable(const fs::path& path) {
   if (!fs::is_regular_file(status)) unreadable("it is not a regular file");
 }
 
+/// libsndfile's words for the failures it documents; its other texts mislead ("file does not exist"
+/// for a damaged mp3).
+std::string open_failure() {
+  const int code = sf_error(/*sndfile=*/nullptr);
+  if (code < SF_ERR_UNRECOGNISED_FORMAT || code > SF_ERR_UNSUPPORTED_ENCODING) return "damaged";
+  std::string text = sf_error_number(code);
+  while (!text.empty() && (text.back() == '.' || text.back() == '\n')) text.pop_back();
+  return text;
+}
+
 SoundFile open_sound(const fs::path& path, SF_INFO& info) {
   check_openable(path);
   SoundFile file(sf_open(path.c_str(), SFM_READ, &info));
   if (!file) {
-    std::string why = sf_strerror(nullptr);
-    while (!why.empty() && (why.back() == '.' || why.back() == '\n')) why.pop_back();
-    throw AudioError(path, AudioFault::kUnreadable,
-                     fmt::format("unreadable: it is no audio that libsndfile knows ({})", why));
+    throw AudioError(
+        path, AudioFault::kUnreadable,
+        fmt::format("unreadable: it is no audio that libsndfile knows ({})", open_failure()));
   }
   if (info.samplerate < kLowestRate || info.samplerate > kHighestRate || info.channels < 1) {
     throw AudioError(path, AudioFault::kUnreadable,

@@ -1,6 +1,5 @@
 #include "data/features.h"
 
-#include <cmath>
 #include <nlohmann/json.hpp>
 
 #include "engine/error.h"

@@ -1,5 +1,4 @@
 #include <algorithm>
-#include <map>
 
 #include "data/audio_file.h"
 #include "data/manifest.h"

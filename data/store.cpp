@@ -1,6 +1,5 @@
 #include "data/store.h"
 
-#include <algorithm>
 #include <cstring>
 
 #include "data/store_index.h"

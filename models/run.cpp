@@ -66,6 +66,17 @@ void open_run(const RunPaths& paths, const RunInfo& info, bool resume) {
   write_file(paths.info(), info_to_json(info).dump(1) + "\n");
 }
 
+void remove_unfinished(const RunPaths& paths) {
+  std::error_code error;
+  std::vector<fs::path> found;
+  for (fs::recursive_directory_iterator entry(paths.root, error), end; !error && entry != end;
+       entry.increment(error)) {
+    const fs::path& path = entry->path();
+    if (entry.depth() == 2 && path.extension() == ".partial") found.push_back(path);
+  }
+  for (const fs::path& path : found) fs::remove(path, error);
+}
+
 RunInfo read_run(const fs::path& root) {
   const RunPaths paths{root};
   if (!fs::is_directory(root)) fail("{} is no folder of a run", root.string());

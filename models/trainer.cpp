@@ -67,6 +67,7 @@ TrainOutcome train(const TrainRequest& request) {
 
   open_run(request.paths, request.info, request.resume);
   const FolderLock lock(request.paths.root);
+  remove_unfinished(request.paths);
   const auto states = read_states(request, kAllKinds);
   std::vector<Progressed> progressed;
   for (const auto& [key, state] : states)

@@ -8,7 +8,7 @@ import numpy as np
 
 import table
 from errors import CorpusError
-from postprocess import LONGEST, RATE, SHORTEST
+from postprocess import LONGEST, RATE, SHORTEST, fft_size
 
 FINGERPRINT = 8192  # samples after the onset
 SAME = 0.98  # correlation at which two sounds are one recording at another level
@@ -70,8 +70,9 @@ def measure(path, label, split):
     if peak < 0.2 * 32767:
         raise CorpusError(f"{path}: silent or nearly so (peak {peak})")
     unit = x / peak
-    power = np.abs(np.fft.rfft(unit)) ** 2
-    hertz = np.arange(len(power)) * (RATE / len(x))
+    size = fft_size(len(x))
+    power = np.abs(np.fft.rfft(unit, size)) ** 2
+    hertz = np.arange(len(power)) * (RATE / size)
     digest = hashlib.sha256(np.rint(unit * 8191).astype("<i2").tobytes()).hexdigest()
     rms = 10 * np.log10(np.mean((x / 32768.0) ** 2))
     return Facts(label, split, str(path), len(x) / RATE, float(rms),

@@ -104,7 +104,9 @@ TEST_F(PrepareTest, BuildsOnlyWhenSomethingChanged) {
   EXPECT_FALSE(run({.max_seconds = 50.0}).up_to_date);
   EXPECT_FALSE(run().up_to_date);
   write_sound(source_ / "a.wav", tone(20001, 300.0));
-  EXPECT_FALSE(run().up_to_date);
+  EXPECT_FALSE(run().up_to_date) << "another size";
+  write_sound(source_ / "a.wav", tone(20001, 350.0));
+  EXPECT_FALSE(run().up_to_date) << "another time";
   table("a.wav,Bark,train\nb.wav,Meow,train\n");
   EXPECT_FALSE(run().up_to_date);
   EXPECT_TRUE(run().up_to_date);

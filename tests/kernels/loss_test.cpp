@@ -52,7 +52,9 @@ TEST_P(SoftmaxLossKernel, MatchesWithGradient) {
   Values sizes(count);
   for (size_t i = 0; i < count; ++i)
     sizes[i] = 3 / double(s.n) * (std::exp(log_p[i]) * size + double(targets[i]));
-  expect_close(dlogits, expected.dlogits, rounding(g, sizes), "dlogits");
+  Values tolerance = rounding(g, sizes);
+  for (double& x : tolerance) x += 0x1p-126;  // exponentials below the smallest normal may be 0
+  expect_close(dlogits, expected.dlogits, tolerance, "dlogits");
 
   std::vector<float> alone(loss.size());
   softmax_loss(s, logits.data(), targets.data(), weights.data(), alone.data(), nullptr);

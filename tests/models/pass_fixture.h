@@ -89,7 +89,7 @@ class BoundPass {
     backend.copy_to_device(pass_.targets(in.n), in.targets.data());
     if (tagger_.has_spec()) backend.copy_to_device(pass_.mel(in.n), in.mel.data());
     if (tagger_.has_audio()) backend.copy_to_device(pass_.wave(in.n), in.wave.data());
-    return pass_.forward(in.n, {mode, 1, 0});
+    return pass_.forward(in.n, {mode, reference::kStep.seed, reference::kStep.step});
   }
 
   struct Results {

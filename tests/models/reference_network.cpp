@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstring>
 
+#include "kernels/activation.h"
 #include "tests/reference/compare.h"
 #include "tests/reference/values.h"
 
@@ -131,7 +132,22 @@ Values Network::output(const std::string& name, const DenseShape& s, const Value
 Values Network::hidden(const std::string& name, const DenseShape& s, const Values& x, Mode mode) {
   const Values y = relu(output(name, s, x));
   steps_.push_back([=](const Values& dy) { return relu_backward(y, dy); });
-  return batch_norm(name + ".norm", s.out, y, mode);
+  const Values normal = batch_norm(name + ".norm", s.out, y, mode);
+  // Dense, batch norm and dropout are three layers each; the mask is named by the third.
+  const uint32_t layer = 3 * hidden_layers_++ + 2;
+  return config_.dropout > 0 && mode == Mode::kTrain ? dropout(normal, layer) : normal;
+}
+
+Values Network::dropout(const Values& x, uint32_t layer) {
+  const DropoutMask mask{static_cast<float>(config_.dropout), kStep.seed, kStep.step, layer};
+  const auto apply = [mask, keep = 1 - config_.dropout](const Values& values) {
+    Values y(values.size());
+    for (size_t i = 0; i < y.size(); ++i)
+      y[i] = mask.keeps(static_cast<int64_t>(i)) ? values[i] / keep : 0.0;
+    return y;
+  };
+  steps_.push_back(apply);
+  return apply(x);
 }
 
 Values Network::backward(Values dy) {

@@ -37,7 +37,7 @@ class Network {
   /// Blocks of a table, each followed by batch norm; x [n, input] -> features.
   Values trunk(const NetworkTable& table, int64_t n, Values x, const std::string& prefix,
                Mode mode);
-  /// Dense -> ReLU -> batch norm.
+  /// Dense -> ReLU -> batch norm -> dropout where the config asks for it.
   Values hidden(const std::string& name, const DenseShape& s, const Values& x, Mode mode);
   Values output(const std::string& name, const DenseShape& s, const Values& x);
   /// Runs the backward steps, last first; fills `gradients`.
@@ -51,6 +51,7 @@ class Network {
   double growth = 0;  // of the relative error that reaches a layer: the sum over those before it
 
  private:
+  Values dropout(const Values& x, uint32_t layer);
   Values batch_norm(const std::string& name, int64_t c, const Values& x, Mode mode);
   void keep_gradient(const std::string& name, Values gradient, const Values& magnitude,
                      int64_t terms);
@@ -58,10 +59,12 @@ class Network {
   Pooled decided(const std::string& convolution, Pooled own) const;
   Config config_;
   Decisions decisions_;
+  uint32_t hidden_layers_ = 0;
   std::vector<std::function<Values(const Values&)>> steps_;
 };
 
 /// What a pass of the engine over `n` examples computes. Inputs that the tagger lacks are ignored.
+constexpr StepInfo kStep{Mode::kTrain, /*seed=*/1, /*step=*/9};
 struct PassInputs {
   int64_t n;
   Values wave, mel, targets, class_weights;

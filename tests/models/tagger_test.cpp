@@ -67,6 +67,39 @@ TEST_P(WholeNetwork, InferenceMatchesTheReference) {
   expect_results(tagger, actual, expected);
 }
 
+/// With the options that change what is computed: dropout, and trunks that normalise by the batch.
+Config optional_config() {
+  Config config = small_config();
+  config.dropout = 0.4;
+  config.head.trunk_batch_norm = HeadSettings::TrunkBatchNorm::kBatch;
+  return config;
+}
+class WithOptions : public TaggerTest {
+ protected:
+  WithOptions() : TaggerTest(optional_config()) {}
+};
+
+TEST_P(WithOptions, TrainingStepMatchesTheReference) {
+  const FloatInputs inputs(kBatch);
+  const Named before = reference::tensors_of(tagger);
+  const auto actual = BoundPass(tagger, /*training=*/true, {kBatch}, kNans).train(inputs);
+  const PassResult expected =
+      reference::run_pass(tagger, before, inputs.exact(), Mode::kTrain, actual.decisions);
+  expect_results(tagger, actual, expected);
+  expect_gradients(tagger, actual.gradients, expected);
+}
+
+TEST_P(WithOptions, InferenceIgnoresThem) {
+  const FloatInputs inputs(kBatch);
+  const PassResult expected = reference::run_pass(tagger, reference::tensors_of(tagger),
+                                                  inputs.exact(), Mode::kInference);
+  const auto actual = BoundPass(tagger, /*training=*/false, {kBatch}, kNans).infer(inputs);
+  expect_results(tagger, actual, expected);
+}
+
+INSTANTIATE_TEST_SUITE_P(Kinds, WithOptions,
+                         testing::Values(ModelKind::kAudio, ModelKind::kComb), kind_name);
+
 INSTANTIATE_TEST_SUITE_P(Kinds, WholeNetwork,
                          testing::Values(ModelKind::kAudio, ModelKind::kSpec, ModelKind::kComb),
                          kind_name);

@@ -222,15 +222,18 @@ Loss softmax_loss(const LossShape& s, const Values& logits, const Values& target
   return out;
 }
 
-void adam(const AdamSettings& s, int64_t t, const Values& g, AdamState& state) {
+AdamNumbers keras_adam(int64_t t, double learning_rate, double beta1, double beta2, double epsilon,
+                       double weight_decay) {
   const double step = static_cast<double>(t);
-  const double rate =
-      s.learning_rate * std::sqrt(1 - std::pow(s.beta2, step)) / (1 - std::pow(s.beta1, step));
+  const double correction = std::sqrt(1 - std::pow(beta2, step)) / (1 - std::pow(beta1, step));
+  return {learning_rate * correction, beta1, beta2, epsilon, learning_rate * weight_decay};
+}
+
+void adam(const AdamNumbers& s, const Values& g, AdamState& state) {
   for (size_t i = 0; i < g.size(); ++i) {
     state.m[i] = s.beta1 * state.m[i] + (1 - s.beta1) * g[i];
     state.v[i] = s.beta2 * state.v[i] + (1 - s.beta2) * g[i] * g[i];
-    state.p[i] -= rate * state.m[i] / (std::sqrt(state.v[i]) + s.epsilon) +
-                  s.learning_rate * s.weight_decay * state.p[i];
+    state.p[i] -= s.rate * state.m[i] / (std::sqrt(state.v[i]) + s.epsilon) + s.decay * state.p[i];
   }
 }
 

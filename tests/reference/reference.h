@@ -78,13 +78,16 @@ struct Loss {
 Loss softmax_loss(const LossShape& s, const Values& logits, const Values& targets,
                   const Values& class_weights);
 
-struct AdamSettings {
-  double learning_rate, beta1, beta2, epsilon, weight_decay;
-};
 struct AdamState {
   Values p, m, v;
 };
-/// Step t = 1, 2, ...
-void adam(const AdamSettings& s, int64_t t, const Values& g, AdamState& state);
+/// The numbers of an AdamStep, not rounded to float32.
+struct AdamNumbers {
+  double rate, beta1, beta2, epsilon, decay;
+};
+/// Step t = 1, 2, ... of Keras 2.2.
+AdamNumbers keras_adam(int64_t t, double learning_rate, double beta1, double beta2, double epsilon,
+                       double weight_decay);
+void adam(const AdamNumbers& s, const Values& g, AdamState& state);
 
 }  // namespace earshot::reference

@@ -1,0 +1,176 @@
+// Convolution + bias + ReLU + pool, forward and backward, against the double reference: kernels,
+// channels and pools of all the paper's convolutions on small inputs, and odd ones.
+#include <gtest/gtest.h>
+
+#include <numeric>
+
+#include "tests/engine/backend_fixture.h"
+#include "tests/reference/reference.h"
+
+namespace earshot {
+namespace {
+
+using reference::Cells;
+using reference::Pooled;
+using reference::Values;
+
+// n h w c_in c_out kernel pool
+const ConvolutionShape kShapes[] = {
+    // Table 1
+    {2, 1, 53, 1, 32, 1, 11, 1, 1},
+    {2, 1, 53, 32, 32, 1, 11, 1, 8},
+    {1, 1, 53, 32, 32, 1, 11, 1, 16},
+    {1, 1, 37, 32, 64, 1, 9, 1, 1},
+    {3, 1, 37, 64, 64, 1, 9, 1, 16},
+    {1, 1, 21, 64, 128, 1, 7, 1, 1},
+    {2, 1, 21, 128, 128, 1, 7, 1, 16},
+    {1, 1, 21, 128, 256, 1, 5, 1, 1},
+    {2, 1, 17, 256, 256, 1, 5, 1, 16},
+    // Table 2
+    {2, 9, 11, 1, 64, 4, 4, 1, 1},
+    {1, 9, 11, 64, 64, 4, 4, 1, 1},
+    {2, 9, 11, 64, 64, 4, 4, 2, 2},
+    {1, 7, 10, 64, 128, 3, 3, 2, 4},
+    {2, 5, 7, 128, 128, 3, 3, 2, 2},
+    {1, 5, 5, 128, 256, 3, 3, 2, 2},
+    {2, 4, 3, 256, 256, 3, 3, 2, 2},
+    // Odd ones
+    {1, 1, 1, 1, 1, 1, 1, 1, 1},
+    {1, 3, 5, 1, 5, 4, 4, 1, 1},
+    {5, 7, 9, 3, 5, 3, 3, 2, 3},
+    {2, 6, 5, 5, 3, 2, 5, 3, 2},
+    {1, 1, 4, 3, 17, 1, 11, 1, 1},  // a kernel longer than its input
+    {2, 3, 4, 7, 100, 4, 4, 3, 4},
+};
+
+/// Planned, with every tensor on the device inside guards.
+struct OnDevice {
+  OnDevice(Backend& device, const ConvolutionShape& shape)
+      : s(shape), backend(device), plan(device.convolution(shape, "test")) {}
+
+  const ConvolutionShape& s;
+  Backend& backend;
+  std::unique_ptr<Convolution> plan;
+  GuardedTensor x{backend, s.x(), "x"}, weight{backend, s.weight(), "weight"};
+  GuardedTensor bias{backend, {1, 1, 1, s.c_out}, "bias"};
+  GuardedTensor y{backend, s.y(), "y"}, argmax{backend, s.y(), "argmax", DType::kU8};
+  GuardedTensor dy{backend, s.y(), "dy"}, dx{backend, s.x(), "dx"};
+  GuardedTensor dweight{backend, s.weight(), "dweight"};
+  GuardedTensor dbias{backend, {1, 1, 1, s.c_out}, "dbias"};
+  GuardedTensor forward_scratch{
+      backend, {1, 1, 1, plan->forward_scratch()}, "forward scratch", DType::kU8};
+  GuardedTensor backward_scratch{
+      backend, {1, 1, 1, plan->backward_scratch()}, "backward scratch", DType::kU8};
+
+  Tensor cells() const { return s.pooled() ? *argmax : Tensor{}; }
+  void forward() { plan->forward({x, weight, bias, y, cells(), forward_scratch}); }
+  void backward(const Tensor& to_dx) {
+    plan->backward({x, weight, y, cells(), dy, to_dx, dweight, dbias, backward_scratch});
+  }
+};
+
+class ConvolutionTest
+    : public testing::TestWithParam<std::tuple<std::string, ConvolutionShape>> {
+ protected:
+  void fill(std::vector<float> (*values)(int64_t, uint32_t)) {
+    x = values(s.x().count(), 1);
+    weight = values(s.weight().count(), 2);
+    bias = values(s.c_out, 3);
+    on.x.set(x);
+    on.weight.set(weight);
+    on.bias.set(bias);
+  }
+  ConvolutionShape s = std::get<1>(GetParam());
+  OnDevice on{test_backend(std::get<0>(GetParam())), s};
+  std::vector<float> x, weight, bias;
+  int64_t taps = s.kernel_h * s.kernel_w * s.c_in;
+};
+
+std::vector<float> smooth(int64_t count, uint32_t name) { return random_values(count, name); }
+
+// Sums of coarse values are exact, so every value and every tie must be.
+TEST_P(ConvolutionTest, ForwardOfCoarseValuesIsExact) {
+  fill(coarse_values);
+  on.forward();
+  const Pooled expected = reference::convolution(s, widen(x), widen(weight), widen(bias));
+  expect_close(on.y.get(), expected.y, Values(expected.y.size(), 0.0), "exact y");
+  if (s.pooled()) {
+    EXPECT_EQ(on.argmax.get<uint8_t>(), expected.argmax);
+  }
+}
+
+TEST_P(ConvolutionTest, ForwardMatches) {
+  fill(smooth);
+  on.forward();
+  const Pooled expected = reference::convolution(s, widen(x), widen(weight), widen(bias));
+  const Values sizes =
+      reference::convolution(s, absolute(widen(x)), absolute(widen(weight)), absolute(widen(bias)))
+          .y;
+  expect_close(on.y.get(), expected.y, rounding(growth(taps), sizes), "y");
+}
+
+TEST_P(ConvolutionTest, BackwardMatchesFromTheSavedOutputs) {
+  fill(smooth);
+  on.forward();
+  const Values y = widen(on.y.get());
+  // The winners that the engine chose; without a pool there is one cell a window.
+  const Pooled saved{y, s.pooled() ? on.argmax.get<uint8_t>() : Cells(y.size(), 0), {}};
+  const std::vector<float> dy = random_values(s.y().count(), 4);
+  on.dy.set(dy);
+  on.backward(on.dx);
+  const auto expected =
+      reference::convolution_backward(s, widen(x), widen(weight), saved, widen(dy));
+  const auto sizes = reference::convolution_backward(s, absolute(widen(x)),
+                                                     absolute(widen(weight)), saved,
+                                                     absolute(widen(dy)));
+  const int64_t rows = s.y().rows();  // at most so many gradients meet in a weight
+  expect_close(on.dweight.get(), expected.dweight, rounding(growth(rows), sizes.dweight),
+               "dweight");
+  expect_close(on.dbias.get(), expected.dbias, rounding(growth(rows), sizes.dbias), "dbias");
+  expect_close(on.dx.get(), expected.dx,
+               rounding(growth(s.kernel_h * s.kernel_w * s.c_out), sizes.dx), "dx");
+}
+
+TEST_P(ConvolutionTest, WithoutDxTheOtherGradientsAreTheSame) {
+  fill(smooth);
+  on.forward();
+  const std::vector<float> dy = random_values(s.y().count(), 4);
+  on.dy.set(dy);
+  on.backward(on.dx);
+  const std::vector<float> dweight = on.dweight.get(), dbias = on.dbias.get();
+  on.dy.set(dy);  // it may have served as scratch
+  on.dweight.set(std::vector<float>(dweight.size(), 7.0f));
+  on.dbias.set(std::vector<float>(dbias.size(), 7.0f));
+  on.backward(Tensor{});
+  EXPECT_EQ(on.dweight.get(), dweight);
+  EXPECT_EQ(on.dbias.get(), dbias);
+}
+
+INSTANTIATE_TEST_SUITE_P(Shapes, ConvolutionTest,
+                         testing::Combine(testing::ValuesIn(test_backends()),
+                                          testing::ValuesIn(kShapes)),
+                         [](const auto& of) {
+                           const ConvolutionShape& c = std::get<1>(of.param);
+                           return fmt::format("{}_n{}h{}w{}_c{}to{}_k{}x{}_p{}x{}",
+                                              std::get<0>(of.param), c.n, c.h, c.w, c.c_in,
+                                              c.c_out, c.kernel_h, c.kernel_w, c.pool_h, c.pool_w);
+                         });
+
+class ConvolutionErrors : public BackendTest {};
+
+TEST_P(ConvolutionErrors, AShapeThatWasNotPlannedIsNamed) {
+  const ConvolutionShape s{2, 4, 4, 3, 5, 3, 3, 1, 1};
+  OnDevice on(backend(), s);
+  GuardedTensor other(backend(), {1, 4, 4, 3}, "short x");
+  try {
+    on.plan->forward({other, on.weight, on.bias, on.y, Tensor{}, on.forward_scratch});
+    FAIL() << "no error";
+  } catch (const Error& error) {
+    EXPECT_NE(std::string(error.what()).find("short x"), std::string::npos) << error.what();
+  }
+}
+
+EARSHOT_ALL_BACKENDS(ConvolutionErrors);
+
+}  // namespace
+}  // namespace earshot
