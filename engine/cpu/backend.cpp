@@ -36,8 +36,8 @@ struct MatrixProduct {
   float* c;
   void run(const char* layer) const {
     const int64_t lda = transpose_a == 'N' ? k : m, ldb = transpose_b == 'N' ? n : k;
-    const dnnl_status_t status = dnnl_sgemm(transpose_a, transpose_b, m, n, k, 1.0f, a, lda, b, ldb,
-                                            beta, c, n);
+    const dnnl_status_t status =
+        dnnl_sgemm(transpose_a, transpose_b, m, n, k, 1.0f, a, lda, b, ldb, beta, c, n);
     if (status != dnnl_success)
       fail("layer {}: oneDNN matrix product {}x{}x{} failed (status {})", layer, m, n, k,
            static_cast<int>(status));
@@ -80,11 +80,10 @@ class CpuBackend : public Backend {
 
   void batch_norm_train(const BatchNormForward& t) override {
     check_shape(t.y, t.x.shape, "batch norm");
-    earshot::batch_norm_train(rows_of(t.x), t.x.f32(), t.gamma.f32(), t.beta.f32(), t.momentum,
-                              t.epsilon,
-                              {t.mean.f32(), t.inverse_deviation.f32(), t.moving_mean.f32(),
-                               t.moving_variance.f32()},
-                              t.y.f32());
+    earshot::batch_norm_train(
+        rows_of(t.x), t.x.f32(), t.gamma.f32(), t.beta.f32(), t.momentum, t.epsilon,
+        {t.mean.f32(), t.inverse_deviation.f32(), t.moving_mean.f32(), t.moving_variance.f32()},
+        t.y.f32());
   }
   void batch_norm_inference(const BatchNormForward& t) override {
     check_shape(t.y, t.x.shape, "batch norm");

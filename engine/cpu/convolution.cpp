@@ -6,6 +6,7 @@
 
 #include "kernels/activation.h"
 #include "kernels/pool.h"
+#include "kernels/pooled_conv.h"
 
 namespace earshot {
 namespace {
@@ -42,14 +43,17 @@ memory::desc describe(const Shape& s, memory::format_tag tag) {
   return {{s.n, s.c, s.h, s.w}, memory::data_type::f32, tag};
 }
 
+/// From this many cells a window on, our own backward over the winners beats oneDNN's dense one.
+constexpr int64_t kSparsePool = 8;
+
 class CpuConvolution : public Convolution {
  public:
   CpuConvolution(const ConvolutionShape& shape, const std::string& layer) : s_(shape) {
     try {
       plan();
     } catch (const dnnl::error& error) {
-      fail("layer {}: oneDNN cannot plan a convolution of {} by {} ({})", layer,
-           to_string(s_.x()), to_string(s_.weight()), error.message);
+      fail("layer {}: oneDNN cannot plan a convolution of {} by {} ({})", layer, to_string(s_.x()),
+           to_string(s_.weight()), error.message);
     }
   }
 
@@ -63,9 +67,14 @@ class CpuConvolution : public Convolution {
 
   int64_t backward_scratch() const override {
     Pieces pieces;
-    pieces.take(std::max(data_.weights_desc().get_size(),
-                         weights_.diff_weights_desc().get_size()));
-    pieces.take(std::max(data_.scratchpad_desc().get_size(), weights_.scratchpad_desc().get_size()));
+    if (sparse()) {
+      const PooledConvShape s = pooled_shape();
+      pieces.take(size_t(s.parts() * (s.weight_count() + s.c_out)) * sizeof(float));
+      return pieces.used();
+    }
+    pieces.take(std::max(data_.weights_desc().get_size(), weights_.diff_weights_desc().get_size()));
+    pieces.take(
+        std::max(data_.scratchpad_desc().get_size(), weights_.scratchpad_desc().get_size()));
     if (s_.pooled()) pieces.take(size_t(s_.unpooled().count()) * sizeof(float));
     return pieces.used();
   }
@@ -75,10 +84,10 @@ class CpuConvolution : public Convolution {
     check_shape(t.weight, s_.weight(), "convolution");
     check_shape(t.y, s_.y(), "convolution");
     Pieces pieces(t.scratch.data);
-    const memory weight = wrap(forward_.weights_desc(),
-                               pieces.take(forward_.weights_desc().get_size()));
-    const memory pad = wrap(forward_.scratchpad_desc(),
-                            pieces.take(forward_.scratchpad_desc().get_size()));
+    const memory weight =
+        wrap(forward_.weights_desc(), pieces.take(forward_.weights_desc().get_size()));
+    const memory pad =
+        wrap(forward_.scratchpad_desc(), pieces.take(forward_.scratchpad_desc().get_size()));
     float* unpooled = s_.pooled() ? static_cast<float*>(pieces.take(0)) : t.y.f32();
     reorder(wrap(user_weight_, t.weight.data), weight, to_forward_);
     run(forward_primitive_, {{DNNL_ARG_SRC, wrap(forward_.src_desc(), t.x.data)},
@@ -92,11 +101,28 @@ class CpuConvolution : public Convolution {
   void backward(const ConvolutionBackward& t) override {
     check_shape(t.dy, s_.y(), "convolution backward");
     check_shape(t.x, s_.x(), "convolution backward");
+    if (sparse()) {
+      pooled_conv_backward(pooled_shape(), {t.x.f32(), t.weight.f32(), t.y.f32(), t.argmax.u8(),
+                                            t.dy.f32(), t.dx.f32(), t.dweight.f32(), t.dbias.f32(),
+                                            static_cast<float*>(t.scratch.data)});
+      return;
+    }
+    dense_backward(t);
+  }
+
+  std::string implementation() const override {
+    if (sparse()) return fmt::format("{} | winners only", forward_.impl_info_str());
+    return fmt::format("{} | {} | {}", forward_.impl_info_str(), data_.impl_info_str(),
+                       weights_.impl_info_str());
+  }
+
+ private:
+  void dense_backward(const ConvolutionBackward& t) {
     Pieces pieces(t.scratch.data);
-    void* blocked = pieces.take(std::max(data_.weights_desc().get_size(),
-                                         weights_.diff_weights_desc().get_size()));
-    void* pad = pieces.take(std::max(data_.scratchpad_desc().get_size(),
-                                     weights_.scratchpad_desc().get_size()));
+    void* blocked = pieces.take(
+        std::max(data_.weights_desc().get_size(), weights_.diff_weights_desc().get_size()));
+    void* pad = pieces.take(
+        std::max(data_.scratchpad_desc().get_size(), weights_.scratchpad_desc().get_size()));
     float* gradient = t.dy.f32();  // before the ReLU and the pool
     if (s_.pooled()) {
       gradient = static_cast<float*>(pieces.take(0));
@@ -120,12 +146,6 @@ class CpuConvolution : public Convolution {
                           {DNNL_ARG_SCRATCHPAD, wrap(data_.scratchpad_desc(), pad)}});
   }
 
-  std::string implementation() const override {
-    return fmt::format("{} | {} | {}", forward_.impl_info_str(), data_.impl_info_str(),
-                       weights_.impl_info_str());
-  }
-
- private:
   void plan() {
     using tag = memory::format_tag;
     const memory::dims stride{1, 1};
@@ -144,10 +164,10 @@ class CpuConvolution : public Convolution {
     relu.set_post_ops(ops);
 
     const auto direct = dnnl::algorithm::convolution_direct;
-    forward_ = {{dnnl::prop_kind::forward_training, direct, x, weight, bias, y, stride, before,
-                 after},
-                relu,
-                cpu_engine()};
+    forward_ = {
+        {dnnl::prop_kind::forward_training, direct, x, weight, bias, y, stride, before, after},
+        relu,
+        cpu_engine()};
     // Hints only: backward gradients are of the convolution itself.
     const dnnl::convolution_forward::primitive_desc hint(
         {dnnl::prop_kind::forward_training, direct, x, weight, bias, y, stride, before, after},
@@ -165,9 +185,7 @@ class CpuConvolution : public Convolution {
   static dnnl::reorder make_reorder(const memory::desc& from, const memory::desc& to) {
     return dnnl::reorder({cpu_engine(), from, cpu_engine(), to});
   }
-  static memory wrap(const memory::desc& desc, void* data) {
-    return {desc, cpu_engine(), data};
-  }
+  static memory wrap(const memory::desc& desc, void* data) { return {desc, cpu_engine(), data}; }
   static void run(const dnnl::primitive& primitive,
                   const std::unordered_map<int, memory>& arguments) {
     primitive.execute(cpu_stream(), arguments);
@@ -175,6 +193,10 @@ class CpuConvolution : public Convolution {
   }
   static void reorder(const memory& from, const memory& to, const dnnl::reorder& primitive) {
     run(primitive, {{DNNL_ARG_FROM, from}, {DNNL_ARG_TO, to}});
+  }
+  bool sparse() const { return s_.pool_h * s_.pool_w >= kSparsePool; }
+  PooledConvShape pooled_shape() const {
+    return {s_.n, s_.h, s_.w, s_.c_in, s_.c_out, s_.kernel_h, s_.kernel_w, s_.pool_h, s_.pool_w};
   }
   PoolShape pool() const { return {s_.n, s_.h, s_.w, s_.c_out, s_.pool_h, s_.pool_w}; }
 

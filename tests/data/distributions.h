@@ -27,8 +27,7 @@ inline void expect_even(const std::vector<int64_t>& counts, const char* what) {
 /// Kolmogorov-Smirnov: the largest distance between the draws' and the expected distribution.
 /// P(D > 2.7 / sqrt(n)) < 2 exp(-2 2.7^2) = 1e-6.
 inline void expect_distribution(std::vector<double> draws,
-                                const std::function<double(double)>& cumulative,
-                                const char* what) {
+                                const std::function<double(double)>& cumulative, const char* what) {
   ASSERT_GE(draws.size(), 100u) << what;
   std::sort(draws.begin(), draws.end());
   const double n = static_cast<double>(draws.size());

@@ -84,8 +84,12 @@ TEST(Crop, StartsUniformlyFromTheFirstToTheLastThatFits) {
 }
 
 TEST(Copies, AreUniformFromOneToWhatFits) {
-  for (const auto& [length, fits] : {std::pair<int64_t, size_t>{kWindow / 2, 2}, {6300, 7},
-                                     {6301, 6}, {kWindow - 1, 1}, {100, kMaxCopies}, {1, kMaxCopies}}) {
+  for (const auto& [length, fits] : {std::pair<int64_t, size_t>{kWindow / 2, 2},
+                                     {6300, 7},
+                                     {6301, 6},
+                                     {kWindow - 1, 1},
+                                     {100, kMaxCopies},
+                                     {1, kMaxCopies}}) {
     std::vector<int64_t> counts(fits);
     for (const Placement& p : placements(settings_of(1), length, 4).placements) {
       ASSERT_GE(p.copies, 1);

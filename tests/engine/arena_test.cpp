@@ -123,9 +123,9 @@ TEST(Arena, TableNamesEveryTensorAndTheSum) {
   plan.add("block1.conv1.argmax", {32, 1, 5512, 32}, DType::kU8, {3, 1997});
   plan.lay_out();
   const std::string table = plan.table();
-  for (const char* part : {"block1.conv1.y", "[32, 1, 44100, 32]", "f32", "180633600",
-                           "block1.conv1.argmax", "[32, 1, 5512, 32]", "u8", "3..1997",
-                           "arena 186.3 MB (186.3 MB without sharing)"})
+  for (const char* part :
+       {"block1.conv1.y", "[32, 1, 44100, 32]", "f32", "180633600", "block1.conv1.argmax",
+        "[32, 1, 5512, 32]", "u8", "3..1997", "arena 186.3 MB (186.3 MB without sharing)"})
     EXPECT_TRUE(contains(table, part)) << part << " is not in\n" << table;
 }
 

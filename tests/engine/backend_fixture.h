@@ -60,7 +60,7 @@ class GuardedTensor {
   }
 
  private:
-  static constexpr int64_t kGuard = 256;  // keeps the arena's alignment
+  static constexpr int64_t kGuard = 256;   // keeps the arena's alignment
   static constexpr uint8_t kStale = 0xFF;  // NaN as float32
 
   Tensor bytes_view(int64_t first, int64_t count) const {
@@ -82,7 +82,7 @@ class BackendTest : public testing::TestWithParam<std::string> {
  protected:
   Backend& backend() const { return test_backend(GetParam()); }
 };
-#define EARSHOT_ALL_BACKENDS(suite)                                                  \
+#define EARSHOT_ALL_BACKENDS(suite)                                                   \
   INSTANTIATE_TEST_SUITE_P(All, suite, testing::ValuesIn(::earshot::test_backends()), \
                            [](const auto& of) { return of.param; })
 

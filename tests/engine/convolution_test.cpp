@@ -69,8 +69,7 @@ struct OnDevice {
   }
 };
 
-class ConvolutionTest
-    : public testing::TestWithParam<std::tuple<std::string, ConvolutionShape>> {
+class ConvolutionTest : public testing::TestWithParam<std::tuple<std::string, ConvolutionShape>> {
  protected:
   void fill(std::vector<float> (*values)(int64_t, uint32_t)) {
     x = values(s.x().count(), 1);
@@ -120,9 +119,8 @@ TEST_P(ConvolutionTest, BackwardMatchesFromTheSavedOutputs) {
   on.backward(on.dx);
   const auto expected =
       reference::convolution_backward(s, widen(x), widen(weight), saved, widen(dy));
-  const auto sizes = reference::convolution_backward(s, absolute(widen(x)),
-                                                     absolute(widen(weight)), saved,
-                                                     absolute(widen(dy)));
+  const auto sizes = reference::convolution_backward(s, absolute(widen(x)), absolute(widen(weight)),
+                                                     saved, absolute(widen(dy)));
   const int64_t rows = s.y().rows();  // at most so many gradients meet in a weight
   expect_close(on.dweight.get(), expected.dweight, rounding(growth(rows), sizes.dweight),
                "dweight");
@@ -152,8 +150,8 @@ INSTANTIATE_TEST_SUITE_P(Shapes, ConvolutionTest,
                          [](const auto& of) {
                            const ConvolutionShape& c = std::get<1>(of.param);
                            return fmt::format("{}_n{}h{}w{}_c{}to{}_k{}x{}_p{}x{}",
-                                              std::get<0>(of.param), c.n, c.h, c.w, c.c_in,
-                                              c.c_out, c.kernel_h, c.kernel_w, c.pool_h, c.pool_w);
+                                              std::get<0>(of.param), c.n, c.h, c.w, c.c_in, c.c_out,
+                                              c.kernel_h, c.kernel_w, c.pool_h, c.pool_w);
                          });
 
 class ConvolutionErrors : public BackendTest {};

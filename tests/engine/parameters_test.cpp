@@ -74,13 +74,18 @@ TEST_F(ParametersTest, DeclaringAgainFindsTheSame) {
   declare(parameters);  // also after the memory exists
   EXPECT_EQ(parameters.entries().size(), count);
   EXPECT_EQ(bias, 1);
-  const std::string error = error_of(
-      [&] { parameters.declare("conv.bias", {1, 1, 1, 6}, Kind::kTrainable, {}); });
+  const std::string error = error_of([&] {
+    parameters.declare("conv.bias", {1, 1, 1, 6}, Kind::kTrainable, {});
+  });
   EXPECT_TRUE(contains(error, "conv.bias")) << error;
-  EXPECT_NE(error_of([&] { parameters.declare("conv.bias", {1, 1, 1, 5}, Kind::kStatistic, {}); }),
+  EXPECT_NE(error_of([&] {
+              parameters.declare("conv.bias", {1, 1, 1, 5}, Kind::kStatistic, {});
+            }),
             "no error");
-  EXPECT_TRUE(contains(
-      error_of([&] { parameters.declare("late", {1, 1, 1, 1}, Kind::kTrainable, {}); }), "late"));
+  EXPECT_TRUE(contains(error_of([&] {
+                         parameters.declare("late", {1, 1, 1, 1}, Kind::kTrainable, {});
+                       }),
+                       "late"));
 }
 
 TEST_F(ParametersTest, OnlyTrainedParametersHaveGradients) {
@@ -146,9 +151,9 @@ TEST_F(ParametersTest, FilesCarryTensorsAndMoments) {
   for (const int id : {weight, bias, gamma, variance}) {
     const Parameters::Entry& e = parameters.entries()[static_cast<size_t>(id)];
     const auto& from = e.kind == Kind::kTrainable ? random.values : random.statistics;
-    EXPECT_EQ(host(parameters.value(id)),
-              std::vector<float>(from.begin() + e.offset,
-                                 from.begin() + e.offset + e.shape.count()))
+    EXPECT_EQ(
+        host(parameters.value(id)),
+        std::vector<float>(from.begin() + e.offset, from.begin() + e.offset + e.shape.count()))
         << e.name;
   }
   EXPECT_EQ(parameters.snapshot().m, random.m);

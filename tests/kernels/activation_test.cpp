@@ -40,7 +40,8 @@ TEST(DropoutKernel, KeepsTheRightShareAndTheMean) {
   for (const float rate : {0.1f, 0.5f, 0.9f}) {
     const std::vector<float> y = dropped({rate, 7, 3, 2});
     const double keep = 1 - static_cast<double>(rate), n = kCells;
-    EXPECT_LE(std::abs(static_cast<double>(kept(y)) - n * keep), 6 * std::sqrt(n * keep * (1 - keep)))
+    EXPECT_LE(std::abs(static_cast<double>(kept(y)) - n * keep),
+              6 * std::sqrt(n * keep * (1 - keep)))
         << rate;
     for (const float x : y)
       if (x != 0) {

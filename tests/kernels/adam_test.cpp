@@ -87,7 +87,8 @@ TEST(Adam, ZeroGradientsLeaveParametersAlone) {
   std::vector<float> p = random_values(33, 1);
   const std::vector<float> before = p, g(33, 0.0f);
   std::vector<float> m(33, 0.0f), v(33, 0.0f);
-  adam(p.data(), g.data(), m.data(), v.data(), 33, adam_step(1, kRate, kBeta1, kBeta2, kEpsilon, 0));
+  adam(p.data(), g.data(), m.data(), v.data(), 33,
+       adam_step(1, kRate, kBeta1, kBeta2, kEpsilon, 0));
   EXPECT_EQ(p, before);
 }
 

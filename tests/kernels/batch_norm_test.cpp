@@ -43,8 +43,7 @@ class BatchNormKernel : public testing::TestWithParam<BatchNormShape> {
     Values m(x.size());
     for (size_t i = 0; i < m.size(); ++i) {
       const double scale = std::abs(exact.gamma[i % c]) * inverse[i % c];
-      const double normal =
-          std::abs(static_cast<double>(x[i]) - center[i % c]) * inverse[i % c];
+      const double normal = std::abs(static_cast<double>(x[i]) - center[i % c]) * inverse[i % c];
       m[i] = scale * 5 * (1 + normal) + std::abs(exact.beta[i % c]);
     }
     return m;
@@ -66,8 +65,8 @@ TEST_P(BatchNormKernel, TrainMatches) {
   const double fresh = 1 - exact.momentum;  // exact in float32; the share of the batch's moments
   expect_close(moving_mean, expected.moving_mean, rounding(growth(1) + fresh * 5 * g, one),
                "moving mean");
-  expect_close(moving_variance, expected.moving_variance,
-               rounding(growth(1) + fresh * 5 * g, two), "moving variance");
+  expect_close(moving_variance, expected.moving_variance, rounding(growth(1) + fresh * 5 * g, two),
+               "moving variance");
 }
 
 TEST_P(BatchNormKernel, TrainInPlaceAndWithoutMovingAverages) {
@@ -108,9 +107,9 @@ TEST_P(BatchNormKernel, BackwardMatches) {
   }
   const double rows = static_cast<double>(s.rows);
   for (size_t i = 0; i < dx_size.size(); ++i)
-    dx_size[i] = std::abs(exact.gamma[i % c]) * inverse[i % c] *
-                 (std::abs(wide_dy[i]) + dbeta_size[i % c] / rows +
-                  spread(i) * dgamma_size[i % c] / rows);
+    dx_size[i] =
+        std::abs(exact.gamma[i % c]) * inverse[i % c] *
+        (std::abs(wide_dy[i]) + dbeta_size[i % c] / rows + spread(i) * dgamma_size[i % c] / rows);
   const double g = growth(s.rows);
   expect_close(dbeta, expected.dbeta, rounding(g, dbeta_size), "dbeta");
   expect_close(dgamma, expected.dgamma, rounding(g, dgamma_size), "dgamma");

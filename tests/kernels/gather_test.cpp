@@ -16,12 +16,12 @@ using Values = std::vector<double>;
 constexpr int64_t kBands = 128;
 
 /// Cell of the clip at cell `t` of the window; none: padding.
-std::optional<int64_t> cell_at(int64_t t, const GatherPlan& plan, const Placement& p,
-                               int64_t unit, int64_t length) {
+std::optional<int64_t> cell_at(int64_t t, const GatherPlan& plan, const Placement& p, int64_t unit,
+                               int64_t length) {
   std::optional<int64_t> found;
   for (int32_t j = 0; j < p.copies; ++j) {
-    const int64_t q = static_cast<int64_t>(
-        std::floor(double(plan.positions[p.first_copy + j]) / double(unit)));
+    const int64_t q =
+        static_cast<int64_t>(std::floor(double(plan.positions[p.first_copy + j]) / double(unit)));
     if (q > t) break;
     const int64_t u = t - q;  // the last copy that starts at or before t
     found.reset();

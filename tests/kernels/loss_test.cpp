@@ -44,8 +44,7 @@ class SoftmaxLossKernel : public testing::TestWithParam<LossCase> {
 TEST_P(SoftmaxLossKernel, MatchesWithGradient) {
   std::vector<float> loss(static_cast<size_t>(s.n), -1), dlogits(count, -1);
   softmax_loss(s, logits.data(), targets.data(), weights.data(), loss.data(), dlogits.data());
-  const auto expected =
-      reference::softmax_loss(s, widen(logits), widen(targets), widen(weights));
+  const auto expected = reference::softmax_loss(s, widen(logits), widen(targets), widen(weights));
   // Weights and masses sum to at most 3 and 1.
   expect_close(loss, expected.loss, rounding(g, Values(loss.size(), 3 * size)), "loss");
   const Values log_p = reference::log_softmax(s, widen(logits));

@@ -32,33 +32,60 @@ std::vector<Shape> waves(std::vector<std::pair<int64_t, int64_t>> rows) {  // (t
 }
 
 TEST(AudioTable, IsTable1) {
-  EXPECT_EQ(rows_of(audio_table(1)),
-            waves({{44100, 1}, {44100, 32}, {44100, 32}, {5512, 32}, {5512, 64}, {5512, 64},
-                   {344, 64}, {344, 128}, {344, 128}, {21, 128}, {21, 256}, {21, 256}, {1, 256}}));
-  EXPECT_EQ(rows_of(audio_table(2)),
-            waves({{88200, 1}, {88200, 32}, {88200, 32}, {5512, 32}, {5512, 64}, {5512, 64},
-                   {344, 64}, {344, 128}, {344, 128}, {21, 128}, {21, 256}, {21, 256}, {1, 256}}));
-  EXPECT_EQ(rows_of(audio_table(3)),
-            waves({{132300, 1}, {132300, 32}, {132300, 32}, {8268, 32}, {8268, 64}, {8268, 64},
-                   {516, 64}, {516, 128}, {516, 128}, {32, 128}, {32, 256}, {32, 256}, {2, 256}}));
+  EXPECT_EQ(rows_of(audio_table(1)), waves({{44100, 1},
+                                            {44100, 32},
+                                            {44100, 32},
+                                            {5512, 32},
+                                            {5512, 64},
+                                            {5512, 64},
+                                            {344, 64},
+                                            {344, 128},
+                                            {344, 128},
+                                            {21, 128},
+                                            {21, 256},
+                                            {21, 256},
+                                            {1, 256}}));
+  EXPECT_EQ(rows_of(audio_table(2)), waves({{88200, 1},
+                                            {88200, 32},
+                                            {88200, 32},
+                                            {5512, 32},
+                                            {5512, 64},
+                                            {5512, 64},
+                                            {344, 64},
+                                            {344, 128},
+                                            {344, 128},
+                                            {21, 128},
+                                            {21, 256},
+                                            {21, 256},
+                                            {1, 256}}));
+  EXPECT_EQ(rows_of(audio_table(3)), waves({{132300, 1},
+                                            {132300, 32},
+                                            {132300, 32},
+                                            {8268, 32},
+                                            {8268, 64},
+                                            {8268, 64},
+                                            {516, 64},
+                                            {516, 128},
+                                            {516, 128},
+                                            {32, 128},
+                                            {32, 256},
+                                            {32, 256},
+                                            {2, 256}}));
 }
 
 TEST(SpecTable, IsTable2) {
-  const std::vector<Shape> one{{1, 128, 170, 1},  {1, 128, 170, 64}, {1, 128, 170, 64},
-                               {1, 128, 170, 64}, {1, 128, 170, 64}, {1, 64, 85, 64},
-                               {1, 64, 85, 128},  {1, 32, 21, 128},  {1, 32, 21, 128},
-                               {1, 16, 10, 128},  {1, 16, 10, 256},  {1, 8, 5, 256},
-                               {1, 8, 5, 256},    {1, 4, 2, 256}};
-  const std::vector<Shape> two{{1, 128, 300, 1},  {1, 128, 300, 64}, {1, 128, 300, 64},
-                               {1, 64, 150, 64},  {1, 64, 150, 64},  {1, 32, 75, 64},
-                               {1, 32, 75, 128},  {1, 16, 18, 128},  {1, 16, 18, 128},
-                               {1, 8, 9, 128},    {1, 8, 9, 256},    {1, 4, 4, 256},
-                               {1, 4, 4, 256},    {1, 2, 2, 256}};
-  const std::vector<Shape> three{{1, 128, 400, 1},  {1, 128, 400, 64}, {1, 128, 400, 64},
-                                 {1, 64, 200, 64},  {1, 64, 200, 64},  {1, 32, 100, 64},
-                                 {1, 32, 100, 128}, {1, 16, 25, 128},  {1, 16, 25, 128},
-                                 {1, 8, 12, 128},   {1, 8, 12, 256},   {1, 4, 6, 256},
-                                 {1, 4, 6, 256},    {1, 2, 3, 256}};
+  const std::vector<Shape> one{
+      {1, 128, 170, 1}, {1, 128, 170, 64}, {1, 128, 170, 64}, {1, 128, 170, 64}, {1, 128, 170, 64},
+      {1, 64, 85, 64},  {1, 64, 85, 128},  {1, 32, 21, 128},  {1, 32, 21, 128},  {1, 16, 10, 128},
+      {1, 16, 10, 256}, {1, 8, 5, 256},    {1, 8, 5, 256},    {1, 4, 2, 256}};
+  const std::vector<Shape> two{
+      {1, 128, 300, 1}, {1, 128, 300, 64}, {1, 128, 300, 64}, {1, 64, 150, 64}, {1, 64, 150, 64},
+      {1, 32, 75, 64},  {1, 32, 75, 128},  {1, 16, 18, 128},  {1, 16, 18, 128}, {1, 8, 9, 128},
+      {1, 8, 9, 256},   {1, 4, 4, 256},    {1, 4, 4, 256},    {1, 2, 2, 256}};
+  const std::vector<Shape> three{
+      {1, 128, 400, 1}, {1, 128, 400, 64}, {1, 128, 400, 64}, {1, 64, 200, 64}, {1, 64, 200, 64},
+      {1, 32, 100, 64}, {1, 32, 100, 128}, {1, 16, 25, 128},  {1, 16, 25, 128}, {1, 8, 12, 128},
+      {1, 8, 12, 256},  {1, 4, 6, 256},    {1, 4, 6, 256},    {1, 2, 3, 256}};
   EXPECT_EQ(rows_of(spec_table(1)), one);
   EXPECT_EQ(rows_of(spec_table(2)), two);
   EXPECT_EQ(rows_of(spec_table(3)), three);
@@ -143,11 +170,18 @@ TEST_P(PaperNetwork, NoConvolutionFallsBackToAReferenceImplementation) {
       for (size_t i = 0; i < block.convolutions.size(); ++i) {
         const auto& row = block.convolutions[i];
         const bool last = i + 1 == block.convolutions.size();
-        const ConvolutionShape shape{32, x.h, x.w, x.c, row.channels, row.kernel_h, row.kernel_w,
-                                     last ? block.pool_h : 1, last ? block.pool_w : 1};
+        const ConvolutionShape shape{32,
+                                     x.h,
+                                     x.w,
+                                     x.c,
+                                     row.channels,
+                                     row.kernel_h,
+                                     row.kernel_w,
+                                     last ? block.pool_h : 1,
+                                     last ? block.pool_w : 1};
         const std::string used = backend->convolution(shape, "test")->implementation();
-        EXPECT_FALSE(contains(used, "ref")) << to_string(x) << " by " << to_string(shape.weight())
-                                            << " uses " << used;
+        EXPECT_FALSE(contains(used, "ref"))
+            << to_string(x) << " by " << to_string(shape.weight()) << " uses " << used;
         EXPECT_FALSE(used.empty());
         x = shape.y();
       }
@@ -169,14 +203,14 @@ TEST_P(PaperNetwork, ArenaSharesBytesButNeverAtOneTime) {
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(
-    All, PaperNetwork,
-    testing::Combine(testing::Values(ModelKind::kAudio, ModelKind::kSpec, ModelKind::kComb),
-                     testing::Values(1, 2, 3)),
-    [](const auto& of) {
-      return std::string(to_string(std::get<0>(of.param))).substr(4) +
-             std::to_string(std::get<1>(of.param)) + "s";
-    });
+INSTANTIATE_TEST_SUITE_P(All, PaperNetwork,
+                         testing::Combine(testing::Values(ModelKind::kAudio, ModelKind::kSpec,
+                                                          ModelKind::kComb),
+                                          testing::Values(1, 2, 3)),
+                         [](const auto& of) {
+                           return std::string(to_string(std::get<0>(of.param))).substr(4) +
+                                  std::to_string(std::get<1>(of.param)) + "s";
+                         });
 
 }  // namespace
 }  // namespace earshot

@@ -1,5 +1,7 @@
 // Whole networks of the paper in double: the layers of tests/reference in a row, each pushing its
-// backward step. Tensors go by the names of a checkpoint.
+// backward step. Tensors go by the names of a checkpoint. How far float32 may be away is found by
+// Monte Carlo arithmetic (Parker 1997): the same pass with every layer's result disturbed at random
+// by as much as float32 may (tests/reference/compare.h).
 #pragma once
 
 #include <functional>
@@ -28,9 +30,11 @@ using Decisions = std::map<std::string, Decision>;
 
 class Network {
  public:
+  enum class Arithmetic { kExact, kDisturbed };
   /// Without `decisions` the network decides for itself.
-  Network(const Named& named, const Config& config, const Decisions& decisions = {})
-      : tensors(named), config_(config), decisions_(decisions) {}
+  Network(const Named& named, const Config& config, const Decisions& decisions = {},
+          Arithmetic arithmetic = Arithmetic::kExact)
+      : tensors(named), config_(config), decisions_(decisions), arithmetic_(arithmetic) {}
   Network(const Network&) = delete;  // its steps point at it
   Network& operator=(const Network&) = delete;
 
@@ -47,8 +51,7 @@ class Network {
 
   Named tensors;  // batch norm in training updates its statistics
   Named gradients;
-  Named rounding;     // of the gradients: growth of the last sum x sum of absolute values
-  double growth = 0;  // of the relative error that reaches a layer: the sum over those before it
+  Named rounding;  // of the last sum in each gradient: growth x sum of absolute values
 
  private:
   Values dropout(const Values& x, uint32_t layer);
@@ -57,8 +60,13 @@ class Network {
                      int64_t terms);
   /// Takes over the engine's decisions; each that differs must have been within rounding of a tie.
   Pooled decided(const std::string& convolution, Pooled own) const;
+  /// The result of sums of `terms`, as the arithmetic gives it.
+  Values result(Values exact, int64_t terms);
   Config config_;
   Decisions decisions_;
+  Arithmetic arithmetic_;
+  Random random_{20180731, Purpose::kShuffle, 0, 0};
+  double growth_ = 0;  // of the relative error on the way forward
   uint32_t hidden_layers_ = 0;
   std::vector<std::function<Values(const Values&)>> steps_;
 };
@@ -73,10 +81,10 @@ struct PassResult {
   Values logits;
   Loss loss;
   Named gradients, rounding;  // when training: of every trained tensor
-  Named statistics;  // all tensors after the pass: training moves batch norm's averages
-  double forward_growth, growth;  // of the rounding error: up to the logits, and to the end
+  Named statistics;           // all tensors after the pass: training moves batch norm's averages
 };
-PassResult run_pass(const Tagger& tagger, const Named& tensors, const PassInputs& inputs,
-                    Mode mode, const Decisions& decisions = {});
+PassResult run_pass(const Tagger& tagger, const Named& tensors, const PassInputs& inputs, Mode mode,
+                    const Decisions& decisions,
+                    Network::Arithmetic arithmetic = Network::Arithmetic::kExact);
 
 }  // namespace earshot::reference

@@ -17,7 +17,8 @@ using reference::Values;
 constexpr int64_t kBatch = 3;
 constexpr int kClasses = 4;
 
-const NetworkTable kAudio{{1, 1, 61, 1}, {{{{1, 11, 3}, {1, 11, 3}}, 1, 4}, {{{1, 5, 4}}, 1, 4}}, 5};
+const NetworkTable kAudio{
+    {1, 1, 61, 1}, {{{{1, 11, 3}, {1, 11, 3}}, 1, 4}, {{{1, 5, 4}}, 1, 4}}, 5};
 const NetworkTable kSpec{{1, 13, 11, 1}, {{{{4, 4, 2}, {4, 4, 3}}, 1, 1}, {{{3, 3, 4}}, 2, 4}}, 5};
 
 class Draw {
@@ -75,8 +76,8 @@ double loss_of(const Chain& chain, const std::vector<Values>& inputs, const Valu
   for (size_t i = 0; i < chain.hidden.size(); ++i)
     x = network.hidden("hidden" + std::to_string(i),
                        {kBatch, static_cast<int64_t>(x.size()) / kBatch, chain.hidden[i]}, x, mode);
-  const Values logits = network.output(
-      "softmax", {kBatch, static_cast<int64_t>(x.size()) / kBatch, kClasses}, x);
+  const Values logits =
+      network.output("softmax", {kBatch, static_cast<int64_t>(x.size()) / kBatch, kClasses}, x);
   const auto loss = reference::softmax_loss({kBatch, kClasses}, logits, targets, {0.5, 1, 2, 1.5});
   if (mode == Mode::kTrain) network.backward(loss.dlogits);
   return std::accumulate(loss.loss.begin(), loss.loss.end(), 0.0) / kBatch;

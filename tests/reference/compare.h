@@ -51,8 +51,8 @@ inline Comparison compare(std::span<const double> actual, std::span<const double
   if (actual.size() != expected.size() || actual.size() != tolerance.size())
     return {false, 0,
             "counts differ: " + std::to_string(actual.size()) + " actual, " +
-                std::to_string(expected.size()) + " expected, " +
-                std::to_string(tolerance.size()) + " tolerances"};
+                std::to_string(expected.size()) + " expected, " + std::to_string(tolerance.size()) +
+                " tolerances"};
   double share = 0;
   for (size_t i = 0; i < actual.size(); ++i) {
     const double error = std::abs(actual[i] - expected[i]);

@@ -72,9 +72,7 @@ TEST_F(Compare, StaleBufferFails) {
   EXPECT_FALSE(result().passed);
 }
 
-TEST_F(Compare, NothingToCompareFails) {
-  EXPECT_FALSE(compare({}, {}, {}).passed);
-}
+TEST_F(Compare, NothingToCompareFails) { EXPECT_FALSE(compare({}, {}, {}).passed); }
 
 TEST_F(Compare, DifferingCountsFail) {
   actual.pop_back();

