@@ -14,9 +14,7 @@ namespace earshot {
 struct Lifetime {
   int born = 0;
   int dies = 0;
-  bool overlaps(const Lifetime& other) const {
-    return born <= other.dies && other.born <= dies;
-  }
+  bool overlaps(const Lifetime& other) const { return born <= other.dies && other.born <= dies; }
 };
 
 class ArenaPlan {

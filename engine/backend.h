@@ -75,7 +75,7 @@ class Convolution {
 /// Statistics are per channel over n, h and w.
 struct BatchNormForward {
   Tensor x, gamma, beta, moving_mean, moving_variance, y;  // moving_*: left alone without data
-  Tensor mean, inverse_deviation;  // [1, 1, 1, c] saved for backward
+  Tensor mean, inverse_deviation;                          // [1, 1, 1, c] saved for backward
   float momentum, epsilon;
 };
 struct BatchNormBackward {

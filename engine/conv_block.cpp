@@ -30,8 +30,15 @@ Shape ConvBlock::plan(Planner& planner, const Shape& input) {
     if (i > 0) planner.advance();
     const bool last = i + 1 == units_.size();
     const auto& conv = row_.convolutions[i];
-    u.shape = {x.n,          x.h,           x.w, x.c, conv.channels, conv.kernel_h, conv.kernel_w,
-               last ? row_.pool_h : 1, last ? row_.pool_w : 1};
+    u.shape = {x.n,
+               x.h,
+               x.w,
+               x.c,
+               conv.channels,
+               conv.kernel_h,
+               conv.kernel_w,
+               last ? row_.pool_h : 1,
+               last ? row_.pool_w : 1};
     if (u.shape.y().features() == 0)
       fail("layer {}: an input of {} is smaller than the pool {}x{}", u.name, to_string(x),
            row_.pool_h, row_.pool_w);

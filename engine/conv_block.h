@@ -31,8 +31,8 @@ class ConvBlock : public Layer {
  private:
   struct Unit {  // one convolution of the block
     std::string name;
-    int weight, bias;              // parameters
-    ConvolutionShape shape{};      // at the largest batch
+    int weight, bias;                                       // parameters
+    ConvolutionShape shape{};                               // at the largest batch
     std::map<int64_t, std::unique_ptr<Convolution>> plans;  // by batch size
     int y_id = -1, argmax_id = -1, forward_scratch_id = -1, backward_scratch_id = -1, dx_id = -1;
     Tensor x, y, argmax, forward_scratch, backward_scratch, dx;

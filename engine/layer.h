@@ -15,9 +15,9 @@
 namespace earshot {
 
 enum class Mode {
-  kTrain,            // batch statistics, moving averages updated, dropout on
-  kInference,        // moving averages
-  kFrozenBatch,      // batch statistics, nothing updated
+  kTrain,        // batch statistics, moving averages updated, dropout on
+  kInference,    // moving averages
+  kFrozenBatch,  // batch statistics, nothing updated
 };
 
 /// What changes from step to step.

@@ -39,17 +39,16 @@ void BatchNorm::bind(const Places& places) {
 Tensor BatchNorm::forward(const Tensor& x, const StepInfo& step) {
   x_ = x;
   const bool frozen = step.mode == Mode::kFrozenBatch;
-  const BatchNormForward t{
-      x,
-      parameters_.value(gamma_),
-      parameters_.value(beta_),
-      frozen ? Tensor{} : parameters_.value(moving_mean_),
-      frozen ? Tensor{} : parameters_.value(moving_variance_),
-      y_.first(x.shape.n),
-      mean_,
-      deviation_,
-      options_.momentum,
-      options_.epsilon};
+  const BatchNormForward t{x,
+                           parameters_.value(gamma_),
+                           parameters_.value(beta_),
+                           frozen ? Tensor{} : parameters_.value(moving_mean_),
+                           frozen ? Tensor{} : parameters_.value(moving_variance_),
+                           y_.first(x.shape.n),
+                           mean_,
+                           deviation_,
+                           options_.momentum,
+                           options_.epsilon};
   if (step.mode == Mode::kInference)
     backend_.batch_norm_inference(t);
   else
@@ -74,13 +73,11 @@ Dense::Dense(Backend& backend, Parameters& parameters, std::string name, int64_t
       activation_(activation) {
   weight_ = parameters.declare(name_ + ".weight", {in, 1, 1, out}, Parameters::Kind::kTrainable,
                                {static_cast<double>(in), static_cast<double>(out), 0});
-  bias_ =
-      parameters.declare(name_ + ".bias", {1, 1, 1, out}, Parameters::Kind::kTrainable, {});
+  bias_ = parameters.declare(name_ + ".bias", {1, 1, 1, out}, Parameters::Kind::kTrainable, {});
 }
 
 Shape Dense::plan(Planner& planner, const Shape& x) {
-  if (x.features() != in_)
-    fail("layer {}: {} features in, {} expected", name_, x.features(), in_);
+  if (x.features() != in_) fail("layer {}: {} features in, {} expected", name_, x.features(), in_);
   const Shape y{x.n, 1, 1, out_};
   y_id_ = planner.output(name_ + ".y", y);
   if (planner.training && planner.wants_dx) dx_id_ = planner.input_gradient(name_ + ".dx", x);
@@ -95,8 +92,7 @@ void Dense::bind(const Places& places) {
 Tensor Dense::forward(const Tensor& x, const StepInfo&) {
   x_ = x;
   const Tensor y = y_.first(x.shape.n);
-  backend_.dense_forward(
-      {x, parameters_.value(weight_), parameters_.value(bias_), y, activation_});
+  backend_.dense_forward({x, parameters_.value(weight_), parameters_.value(bias_), y, activation_});
   return y;
 }
 

@@ -71,8 +71,8 @@ void Parameters::initialise(uint64_t seed) {
     const double limit = fans > 0 ? std::sqrt(6.0 / fans) : 0.0;
     Random random(seed, Purpose::kInitialWeights, static_cast<uint32_t>(i), 0);
     for (int64_t k = 0; k < e.shape.count(); ++k)
-      to[k] = fans > 0 ? static_cast<float>((2 * random.uniform() - 1) * limit)
-                       : e.initial.constant;
+      to[k] =
+          fans > 0 ? static_cast<float>((2 * random.uniform() - 1) * limit) : e.initial.constant;
   }
   restore(s);
 }
@@ -119,8 +119,8 @@ std::vector<SafetensorsEntry> Parameters::tensors(const Snapshot& s,
     const auto& buffer = e.kind == Kind::kTrainable ? s.values : s.statistics;
     const std::span<const float> part(buffer.data() + e.offset,
                                       static_cast<size_t>(e.shape.count()));
-    out.push_back({prefix + e.name, SafetensorsType::kF32, file_shape(e.shape),
-                   std::as_bytes(part)});
+    out.push_back(
+        {prefix + e.name, SafetensorsType::kF32, file_shape(e.shape), std::as_bytes(part)});
   }
   return out;
 }

@@ -4,9 +4,12 @@ namespace earshot {
 
 const char* to_string(DType type) {
   switch (type) {
-    case DType::kF32: return "f32";
-    case DType::kU8: return "u8";
-    case DType::kI32: return "i32";
+    case DType::kF32:
+      return "f32";
+    case DType::kU8:
+      return "u8";
+    case DType::kI32:
+      return "i32";
   }
   return "?";
 }
@@ -30,8 +33,8 @@ Tensor Tensor::flat() const {
 
 void check_shape(const Tensor& tensor, const Shape& expected, const char* operation) {
   if (tensor.shape != expected)
-    fail("{}: tensor {} has shape {}, expected {}", operation, tensor.name,
-         to_string(tensor.shape), to_string(expected));
+    fail("{}: tensor {} has shape {}, expected {}", operation, tensor.name, to_string(tensor.shape),
+         to_string(expected));
 }
 
 }  // namespace earshot

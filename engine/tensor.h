@@ -16,7 +16,7 @@ const char* to_string(DType type);
 struct Shape {
   int64_t n = 0, h = 1, w = 1, c = 1;
   int64_t count() const { return n * h * w * c; }
-  int64_t rows() const { return n * h * w; }     // all but the channels
+  int64_t rows() const { return n * h * w; }      // all but the channels
   int64_t features() const { return h * w * c; }  // of one example
   bool operator==(const Shape&) const = default;
 };

@@ -12,9 +12,9 @@
 namespace earshot {
 
 struct AdamStep {
-  float rate;      // lr sqrt(1 - b2^t) / (1 - b1^t)
+  float rate;  // lr sqrt(1 - b2^t) / (1 - b1^t)
   float beta1, beta2, epsilon;
-  float decay;     // lr * weight decay
+  float decay;  // lr * weight decay
 };
 
 inline AdamStep adam_step(int64_t t, double learning_rate, double beta1, double beta2,

@@ -64,14 +64,14 @@ void affine(const BatchNormShape& s, const float* x, const std::vector<float>& s
 }  // namespace
 
 void batch_norm_train(const BatchNormShape& s, const float* x, const float* gamma,
-                      const float* beta, float momentum, float epsilon,
-                      const BatchNormMoments& out, float* y) {
+                      const float* beta, float momentum, float epsilon, const BatchNormMoments& out,
+                      float* y) {
   const Chunks chunks(s);
   std::vector<float> means(chunks.count * s.c), m2s(chunks.count * s.c);
 #pragma omp parallel for schedule(static)
   for (int64_t k = 0; k < chunks.count; ++k)
-    chunk_moments(x + chunks.begin(k) * s.c, chunks.end(k) - chunks.begin(k), s.c,
-                  &means[k * s.c], &m2s[k * s.c]);
+    chunk_moments(x + chunks.begin(k) * s.c, chunks.end(k) - chunks.begin(k), s.c, &means[k * s.c],
+                  &m2s[k * s.c]);
   std::vector<float> scale(s.c), shift(s.c);
   const double rows = static_cast<double>(s.rows);
   for (int64_t i = 0; i < s.c; ++i) {
@@ -94,8 +94,8 @@ void batch_norm_train(const BatchNormShape& s, const float* x, const float* gamm
 }
 
 void batch_norm_inference(const BatchNormShape& s, const float* x, const float* gamma,
-                          const float* beta, const float* moving_mean,
-                          const float* moving_variance, float epsilon, float* y) {
+                          const float* beta, const float* moving_mean, const float* moving_variance,
+                          float epsilon, float* y) {
   std::vector<float> scale(s.c), shift(s.c);
   for (int64_t i = 0; i < s.c; ++i) {
     const double k = gamma[i] / std::sqrt(static_cast<double>(moving_variance[i]) +

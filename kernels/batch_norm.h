@@ -25,8 +25,8 @@ void batch_norm_train(const BatchNormShape& s, const float* x, const float* gamm
                       const BatchNormMoments& moments, float* y);
 
 void batch_norm_inference(const BatchNormShape& s, const float* x, const float* gamma,
-                          const float* beta, const float* moving_mean,
-                          const float* moving_variance, float epsilon, float* y);
+                          const float* beta, const float* moving_mean, const float* moving_variance,
+                          float epsilon, float* y);
 
 struct BatchNormGradients {
   float* dx;      // [rows, c], may be dy

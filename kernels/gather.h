@@ -15,7 +15,7 @@ namespace earshot {
 
 /// One clip inside one example.
 struct Placement {
-  int64_t clip = 0;        // index into the source
+  int64_t clip = 0;  // index into the source
   float weight = 1;
   int64_t roll = 0;        // samples, 0 <= roll < max(1, length)
   int32_t first_copy = 0;  // index into GatherPlan::positions
@@ -39,9 +39,9 @@ struct MelSource {
   const float* columns = nullptr;   // [frames, 128] per clip
   const int64_t* offset = nullptr;  // in floats
   const int64_t* frames = nullptr;
-  const float* floor = nullptr;     // dB, per clip
-  bool pad_with_floor = false;      // else 0.0
-  int64_t native_columns = 0;       // assembled width, before the resize to the output's width
+  const float* floor = nullptr;  // dB, per clip
+  bool pad_with_floor = false;   // else 0.0
+  int64_t native_columns = 0;    // assembled width, before the resize to the output's width
 };
 
 /// out [n, t] in -1 .. 1 (int16 / 32768).

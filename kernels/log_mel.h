@@ -14,9 +14,9 @@
 namespace earshot {
 
 struct LogMelSettings {
-  double multiplier = 20.0;   // dB per decade: 20 amplitude_db, 10 power_db
-  double minimum = 1e-5;      // mel power below this counts as this
-  double range = 80.0;        // dB below the clip's maximum where the floor lies
+  double multiplier = 20.0;  // dB per decade: 20 amplitude_db, 10 power_db
+  double minimum = 1e-5;     // mel power below this counts as this
+  double range = 80.0;       // dB below the clip's maximum where the floor lies
 };
 
 /// Slaney mel filter bank as dense rows [128, 1025].

@@ -8,8 +8,8 @@
 namespace earshot {
 
 struct PoolShape {
-  int64_t n, h, w, c;        // of the input
-  int64_t pool_h, pool_w;    // at most 256 cells
+  int64_t n, h, w, c;      // of the input
+  int64_t pool_h, pool_w;  // at most 256 cells
   int64_t out_h() const { return h / pool_h; }
   int64_t out_w() const { return w / pool_w; }
 };

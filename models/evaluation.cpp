@@ -1,9 +1,10 @@
 #include "models/evaluation.h"
 
+#include <fmt/chrono.h>
+
 #include <algorithm>
 #include <chrono>
 #include <cmath>
-#include <fmt/chrono.h>
 
 #include "engine/error.h"
 
@@ -41,9 +42,9 @@ ModelReport score_model(const EvaluationRequest& request, const ClipSource& sour
   if (request.zero == ClipSource::Zero::kAudio) report.model += ", audio zeroed";
   if (request.zero == ClipSource::Zero::kSpectrogram) report.model += ", spectrogram zeroed";
   report.folds = folds_of(request, kind);
-  const auto scores = score_clips(
-      {request.backend, request.paths, request.info, kind, report.folds, request.zero}, source,
-      which);
+  const auto scores =
+      score_clips({request.backend, request.paths, request.info, kind, report.folds, request.zero},
+                  source, which);
   for (size_t i = 0; i < which.size(); ++i) {
     const Clip& clip = request.store.index().clips[which[i]];
     Prediction p{clip.name, clip.label < 0 ? -1 : class_map[clip.label], clip.usage, {}};
@@ -59,6 +60,12 @@ ModelReport score_model(const EvaluationRequest& request, const ClipSource& sour
 std::string scaled_down(const Config& config) {
   const Config paper;
   std::vector<std::string> parts;
+  if (config.seconds < paper.seconds) parts.push_back(fmt::format("{} s inputs", config.seconds));
+  if (config.batch != paper.batch)
+    parts.push_back(fmt::format("batches of {} instead of {}", config.batch, paper.batch));
+  if (config.batch_norm.momentum != paper.batch_norm.momentum)
+    parts.push_back(fmt::format("batch norm momentum {:g} instead of {:g}",
+                                config.batch_norm.momentum, paper.batch_norm.momentum));
   if (config.width_audio != 1.0 || config.width_spec != 1.0)
     parts.push_back(fmt::format("{:g} of the channels in cnn-audio and {:g} in cnn-spec",
                                 config.width_audio, config.width_spec));
@@ -77,9 +84,10 @@ std::string scaled_down(const Config& config) {
 Report evaluate(const EvaluationRequest& request) {
   const StoreIndex& index = request.store.index();
   if (!(index.features == request.info.features))
-    fail("store {} was prepared with other feature settings than the run {}; prepare it again "
-         "with the run's",
-         request.store.folder().string(), request.paths.root.string());
+    fail(
+        "store {} was prepared with other feature settings than the run {}; prepare it again "
+        "with the run's",
+        request.store.folder().string(), request.paths.root.string());
   const std::vector<int> class_map = map_classes(request);
   std::vector<int64_t> which;
   for (size_t i = 0; i < index.clips.size(); ++i)

@@ -81,8 +81,8 @@ std::vector<float> class_weights(const ClipSet& set) {
   return weights;
 }
 
-Phase::Phase(const TrainRequest& request, const ClipSource& source,
-             const std::vector<int>& fold_of, ModelKind kind, int fold)
+Phase::Phase(const TrainRequest& request, const ClipSource& source, const std::vector<int>& fold_of,
+             ModelKind kind, int fold)
     : request_(request),
       config_(request.info.config),
       source_(source),
@@ -176,8 +176,12 @@ void Phase::run_epoch(RunLog& log, Progress& progress) {
     ++state_.step_in_epoch;
     progress.advance(1, fmt::format("epoch {} loss {:.3f}", state_.epoch + 1, loss));
     if (state_.step % kLogInterval == 0) {
-      log.write({{"event", "steps"}, {"model", to_string(kind_)}, {"fold", fold_},
-                 {"epoch", state_.epoch}, {"step", state_.step}, {"loss", loss},
+      log.write({{"event", "steps"},
+                 {"model", to_string(kind_)},
+                 {"fold", fold_},
+                 {"epoch", state_.epoch},
+                 {"step", state_.step},
+                 {"loss", loss},
                  {"seconds", interval.to_json()}});
       interval = {};
     }
@@ -203,15 +207,14 @@ double Phase::run_step(int64_t step, StepSeconds& seconds) {
   const int64_t first = step * config_.batch;
   const int64_t last = std::min<int64_t>(first + config_.batch, order_.size());
   const int64_t n = last - first;
-  const Batch batch = draw_batch(draw_, training_, order_, first, last, seed_,
-                                 static_cast<uint32_t>(state_.epoch));
+  const Batch batch =
+      draw_batch(draw_, training_, order_, first, last, seed_, static_cast<uint32_t>(state_.epoch));
   source_.fill(pass, tagger_, batch.plan);
   backend.copy_to_device(pass.targets(n), batch.targets.data());
   backend.copy_to_device(pass.class_weights(), class_weights_.data());
   laps.end(seconds.data);
   ++state_.step;
-  const Tensor logits =
-      pass.forward(n, {Mode::kTrain, seed_, static_cast<uint32_t>(state_.step)});
+  const Tensor logits = pass.forward(n, {Mode::kTrain, seed_, static_cast<uint32_t>(state_.step)});
   pass.loss_of(logits);
   laps.end(seconds.forward);
   pass.backward(n);
@@ -278,10 +281,16 @@ void Phase::finish_epoch(RunLog& log, const StepSeconds& seconds) {
   split["validation"] = validation_seconds;
   const double step_seconds =
       seconds.data + seconds.forward + seconds.backward + seconds.optimizer + seconds.wait;
-  log.write({{"event", "epoch"}, {"model", to_string(kind_)}, {"fold", fold_},
-             {"epoch", state_.epoch}, {"step", state_.step}, {"train_loss", train_loss},
-             {"validation_loss", v.loss}, {"validation_map3", v.map3},
-             {"validation_accuracy", v.accuracy}, {"seconds", split},
+  log.write({{"event", "epoch"},
+             {"model", to_string(kind_)},
+             {"fold", fold_},
+             {"epoch", state_.epoch},
+             {"step", state_.step},
+             {"train_loss", train_loss},
+             {"validation_loss", v.loss},
+             {"validation_map3", v.map3},
+             {"validation_accuracy", v.accuracy},
+             {"seconds", split},
              {"examples_per_second", examples / step_seconds},
              {"memory_bytes", memory_.bytes() + tagger_.trainable().bytes()}});
   const std::string tag = fmt::format("fold-{}/{}/", fold_, to_string(kind_));
@@ -300,8 +309,8 @@ void Phase::finish_epoch(RunLog& log, const StepSeconds& seconds) {
   ++state_.epoch;
   state_.step_in_epoch = 0;
   state_.epoch_loss = 0;
-  state_.done = state_.epoch >= settings.epochs ||
-                state_.epoch - 1 - state_.best_epoch >= settings.patience;
+  state_.done =
+      state_.epoch >= settings.epochs || state_.epoch - 1 - state_.best_epoch >= settings.patience;
   save_last();
 }
 
@@ -329,9 +338,10 @@ void Phase::fail_not_finite(const char* what, const Batch& batch) const {
     if (names.size() > 200) break;
     names += (names.empty() ? "" : ", ") + request_.store.index().clips[p.clip].name;
   }
-  fail("{} of {} fold {} is not finite in epoch {}, step {} (clips {}); the last checkpoint is "
-       "kept: lower the learning rate, or look at these clips",
-       what, to_string(kind_), fold_, state_.epoch + 1, state_.step, names);
+  fail(
+      "{} of {} fold {} is not finite in epoch {}, step {} (clips {}); the last checkpoint is "
+      "kept: lower the learning rate, or look at these clips",
+      what, to_string(kind_), fold_, state_.epoch + 1, state_.step, names);
 }
 
 }  // namespace earshot

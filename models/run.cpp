@@ -12,7 +12,7 @@ namespace {
 using nlohmann::json;
 
 json info_to_json(const RunInfo& info) {
-  return {{"format", "earshot run"},       {"version", kCheckpointVersion},
+  return {{"format", "earshot run"},        {"version", kCheckpointVersion},
           {"config", to_json(info.config)}, {"features", to_json(info.features)},
           {"classes", info.classes},        {"data", info.data},
           {"fingerprint", info.fingerprint}};

@@ -65,8 +65,7 @@ std::vector<int64_t> positions_of(const ScoringRequest& request, int64_t length)
 
 }  // namespace
 
-std::vector<std::vector<float>> score_clips(const ScoringRequest& request,
-                                            const ClipSource& source,
+std::vector<std::vector<float>> score_clips(const ScoringRequest& request, const ClipSource& source,
                                             const std::vector<int64_t>& which) {
   if (request.folds.empty()) fail("no trained fold of {} to score with", to_string(request.kind));
   std::vector<Crop> crops;

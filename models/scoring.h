@@ -22,8 +22,7 @@ struct ScoringRequest {
 
 /// Log-probabilities of clips `which` of the source, [clip][class], mean over crops and folds,
 /// normalised. Shows progress.
-std::vector<std::vector<float>> score_clips(const ScoringRequest& request,
-                                            const ClipSource& source,
+std::vector<std::vector<float>> score_clips(const ScoringRequest& request, const ClipSource& source,
                                             const std::vector<int64_t>& which);
 
 /// The same for every crop of one clip: times in seconds of the crop's start (negative or positive

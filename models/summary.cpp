@@ -22,8 +22,9 @@ struct Tally {
   }
 };
 
-json summarise_store(const fs::path& path) {
+json summarise_store(const fs::path& path, bool verify) {
   const Store store(path);
+  if (verify) store.verify();
   const StoreIndex& index = store.index();
   Tally train, test;
   std::map<int, std::pair<Tally, Tally>> classes;
@@ -62,8 +63,7 @@ json summarise_checkpoint(const fs::path& path) {
   }
   int64_t parameters = 0;
   for (const SafetensorsEntry& t : file.tensors()) {
-    out["tensors"].push_back(
-        {{"name", t.name}, {"shape", t.shape}, {"bytes", t.bytes.size()}});
+    out["tensors"].push_back({{"name", t.name}, {"shape", t.shape}, {"bytes", t.bytes.size()}});
     if (t.name.rfind("adam.", 0) != 0)
       parameters += static_cast<int64_t>(t.bytes.size() / sizeof(float));
   }
@@ -103,15 +103,14 @@ json summarise_run(const fs::path& path) {
 }
 
 std::string tally_text(const json& tally) {
-  return fmt::format("{:>7} {:>8.3f}", tally["clips"].get<int64_t>(),
-                     tally["hours"].get<double>());
+  return fmt::format("{:>7} {:>8.3f}", tally["clips"].get<int64_t>(), tally["hours"].get<double>());
 }
 
 std::string store_text(const json& s) {
-  std::string text = fmt::format(
-      "clip store {} (format {})\nfeatures {}\n\n{:<28} {:>7} {:>8} {:>7} {:>8}\n",
-      s["path"].get<std::string>(), s["format"].get<int>(), s["features"].dump(), "class", "train",
-      "hours", "test", "hours");
+  std::string text =
+      fmt::format("clip store {} (format {})\nfeatures {}\n\n{:<28} {:>7} {:>8} {:>7} {:>8}\n",
+                  s["path"].get<std::string>(), s["format"].get<int>(), s["features"].dump(),
+                  "class", "train", "hours", "test", "hours");
   for (const json& c : s["classes"])
     text += fmt::format("{:<28} {} {}\n", c["label"].get<std::string>(), tally_text(c["train"]),
                         tally_text(c["test"]));
@@ -135,9 +134,9 @@ std::string checkpoint_text(const json& s) {
 }
 
 std::string run_text(const json& s) {
-  std::string text = fmt::format("run {}\ndata {}\n{} classes\nconfig {}\n\n",
-                                 s["path"].get<std::string>(), s["data"].get<std::string>(),
-                                 s["classes"].size(), s["config"].dump());
+  std::string text =
+      fmt::format("run {}\ndata {}\n{} classes\nconfig {}\n\n", s["path"].get<std::string>(),
+                  s["data"].get<std::string>(), s["classes"].size(), s["config"].dump());
   text += fmt::format("{:<5} {:<10} {:>7} {:>8} {:>11} {:>16}  {}\n", "fold", "model", "epochs",
                       "steps", "best epoch", "validation loss", "state");
   for (const json& p : s["phases"])
@@ -157,11 +156,11 @@ std::string run_text(const json& s) {
 
 }  // namespace
 
-nlohmann::ordered_json summarise(const fs::path& path) {
+nlohmann::ordered_json summarise(const fs::path& path, bool verify) {
   if (!fs::exists(path)) fail("{}: no such file or folder", path.string());
   if (fs::is_directory(path)) {
     if (fs::exists(RunPaths{path}.info())) return summarise_run(path);
-    if (fs::exists(path / "index.json")) return summarise_store(path);
+    if (fs::exists(path / "index.json")) return summarise_store(path, verify);
     fail("{} is neither a clip store (index.json) nor a run (run.json)", path.string());
   }
   return summarise_checkpoint(path);

@@ -9,8 +9,8 @@
 namespace earshot {
 
 /// Finds out what `path` is; "kind" is "store", "checkpoint" or "run". Throws Error where it is
-/// none of these.
-nlohmann::ordered_json summarise(const fs::path& path);
+/// none of these. `verify` also reads all of a store's audio and compares its hashes.
+nlohmann::ordered_json summarise(const fs::path& path, bool verify);
 
 std::string summary_text(const nlohmann::ordered_json& summary);
 

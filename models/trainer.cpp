@@ -1,9 +1,10 @@
 #include "models/trainer.h"
 
+#include <spdlog/spdlog.h>
+
 #include <map>
 #include <nlohmann/json.hpp>
 #include <numeric>
-#include <spdlog/spdlog.h>
 
 #include "data/folds.h"
 #include "engine/error.h"
@@ -61,8 +62,7 @@ TrainOutcome train(const TrainRequest& request) {
   const std::vector<ModelKind> kinds = request.kinds.empty() ? kAllKinds : request.kinds;
   const std::vector<bool> use = trainable_clips(request.store.index(), config);
   const std::vector<int> fold_of = stratified_folds(
-      request.store.index(), use,
-      {config.folds.count, config.folds.seed, config.folds.by_group});
+      request.store.index(), use, {config.folds.count, config.folds.seed, config.folds.by_group});
   warn_of_small_classes(request.store.index(), use, config.folds.count);
 
   open_run(request.paths, request.info, request.resume);
@@ -70,8 +70,7 @@ TrainOutcome train(const TrainRequest& request) {
   remove_unfinished(request.paths);
   const auto states = read_states(request, kAllKinds);
   std::vector<Progressed> progressed;
-  for (const auto& [key, state] : states)
-    progressed.push_back({key.second, key.first, state.step});
+  for (const auto& [key, state] : states) progressed.push_back({key.second, key.first, state.step});
   RunLog log(request.paths, progressed);
   const ClipSource source(request.store);
   for (const int fold : folds_to_run(config))
@@ -102,9 +101,9 @@ std::string describe_training(Backend& backend, const Config& config, int classe
                           1e-9 * row.forward_flops * config.batch,
                           1e-9 * row.backward_flops * config.batch);
     }
-    text += fmt::format("{:<28} {:>16.3f} {:>16.3f}   a step of {}\n", "total",
-                        1e-9 * forward * config.batch, 1e-9 * backward * config.batch,
-                        config.batch);
+    text +=
+        fmt::format("{:<28} {:>16.3f} {:>16.3f}   a step of {}\n", "total",
+                    1e-9 * forward * config.batch, 1e-9 * backward * config.batch, config.batch);
   }
   return text;
 }

@@ -16,7 +16,7 @@ struct TrainRequest {
   RunInfo info;
   RunPaths paths;
   bool resume = false;
-  std::vector<ModelKind> kinds;          // in order; empty: all three
+  std::vector<ModelKind> kinds;             // in order; empty: all three
   const std::atomic<bool>* stop = nullptr;  // set: write a checkpoint and return
 };
 

@@ -59,6 +59,8 @@ void work(const Options& o) {
   if (!o.zero.empty()) {
     request.zero = o.zero == "audio" ? ClipSource::Zero::kAudio : ClipSource::Zero::kSpectrogram;
     if (request.kinds.empty()) request.kinds = {ModelKind::kComb};
+    if (request.kinds != std::vector{ModelKind::kComb})
+      fail_usage("--zero is for cnn-comb, which alone has two inputs");
   }
   const Report report = evaluate(request);
   std::cout << to_text(report);

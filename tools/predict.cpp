@@ -33,7 +33,8 @@ struct Options {
 void add_options(CLI::App& app, Options& o) {
   app.add_option("RUN", o.run, "Folder of a run that train made")->type_name("")->required();
   app.add_option("FILE", o.files, "Recordings")->type_name("")->required();
-  app.add_option("--model", o.model, "cnn-audio, cnn-spec or cnn-comb; default: the most joined one")
+  app.add_option("--model", o.model,
+                 "cnn-audio, cnn-spec or cnn-comb; default: the most joined one")
       ->type_name("M");
   app.add_option("--top", o.top, "Classes to name per file")
       ->check(CLI::Range(1, 100000))
@@ -131,8 +132,7 @@ void work(const Options& o) {
         print(result);
     }
   }
-  if (o.as_json)
-    std::cout << all.dump(1, ' ', false, json::error_handler_t::replace) << std::endl;
+  if (o.as_json) std::cout << all.dump(1, ' ', false, json::error_handler_t::replace) << std::endl;
   if (failed > 0) throw Failed();
 }
 

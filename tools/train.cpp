@@ -1,9 +1,10 @@
 // Trains the three networks of the paper, phase by phase and fold by fold.
+#include <spdlog/spdlog.h>
+
 #include <CLI/CLI.hpp>
 #include <atomic>
 #include <csignal>
 #include <iostream>
-#include <spdlog/spdlog.h>
 
 #include "data/classes.h"
 #include "engine/error.h"
@@ -14,6 +15,14 @@
 
 namespace earshot {
 namespace {
+
+constexpr const char* kDescription =
+    R"(Trains cnn-audio, cnn-spec and cnn-comb on a clip store that prepare made, in the paper's three
+phases, fold by fold. The run in --out holds the weights (fold-<f>/<model>/best.safetensors), the
+resolved config, log.jsonl with every epoch and TensorBoard events. Ctrl-C writes a checkpoint and
+stops; the same call with --resume goes on, bit for bit.
+
+Example: train --config quickstart --data my-store --out runs/mine --set cnn-spec.epochs=40)";
 
 std::atomic<bool> stop{false};
 
@@ -27,13 +36,18 @@ struct Options {
 void add_options(CLI::App& app, Options& o) {
   app.add_option("--config", o.config,
                  "A YAML file, or one of paper-1s, paper-2s, paper-3s, quickstart")
+      ->type_name("C")
       ->capture_default_str();
-  app.add_option("--data", o.data, "Clip store that prepare made");
-  app.add_option("--out", o.out, "Folder of the run");
+  app.add_option("--data", o.data, "Clip store that prepare made")->type_name("DIR");
+  app.add_option("--out", o.out, "Folder of the run")->type_name("DIR");
   app.add_flag("--resume", o.resume, "Continue the run in --out, bit for bit");
-  app.add_option("--set", o.set, "key=value over the config, dotted; may be repeated")
+  app.add_option("--set", o.set,
+                 "One setting over the config's; may be repeated; all keys are below")
+      ->type_name("KEY=VALUE")
       ->allow_extra_args(false);
-  app.add_option("--models", o.models, "Phases to train (default: cnn-audio cnn-spec cnn-comb)");
+  app.add_option("--models", o.models, "Phases to train; default: cnn-audio,cnn-spec,cnn-comb")
+      ->delimiter(',')
+      ->type_name("M");
   add_device_options(app, o.device);
   app.add_flag("--dry-run", o.dry_run,
                "Print the memory plan and the work per step of each phase, and stop");
@@ -54,14 +68,14 @@ void work(const Options& o) {
   const auto backend = select_backend(o.device.device, o.device.threads);
   std::signal(SIGINT, [](int) { stop = true; });
   std::signal(SIGTERM, [](int) { stop = true; });
-  TrainRequest request{*backend,
-                       store,
-                       {config, store.index().features, store.index().classes, o.data,
-                        store.index().fingerprint},
-                       {o.out},
-                       o.resume,
-                       {},
-                       &stop};
+  TrainRequest request{
+      *backend,
+      store,
+      {config, store.index().features, store.index().classes, o.data, store.index().fingerprint},
+      {o.out},
+      o.resume,
+      {},
+      &stop};
   for (const std::string& word : o.models) request.kinds.push_back(model_kind(word));
   if (train(request) == TrainOutcome::kInterrupted)
     fail("interrupted; the checkpoint is written, continue with --resume");
@@ -72,9 +86,9 @@ void work(const Options& o) {
 }  // namespace earshot
 
 int main(int argc, char** argv) {
-  CLI::App app("Trains cnn-audio, cnn-spec and cnn-comb on a clip store, in three phases a fold.",
-               "train");
-  app.footer(earshot::config_help());
+  CLI::App app(earshot::kDescription, "train");
+  app.footer("Keys of the config with their defaults, the paper's recipe:\n" +
+             earshot::config_help());
   earshot::Options options;
   earshot::add_options(app, options);
   return earshot::run_program(app, argc, argv, [&] { earshot::work(options); });
