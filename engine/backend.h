@@ -115,6 +115,8 @@ class Backend {
   virtual std::string name() const = 0;         // "cpu" or "cuda:0"
   virtual std::string description() const = 0;  // device, threads, library versions
 
+  /// Bytes that can still be allocated.
+  virtual int64_t free_bytes() const = 0;
   // Memory. `what` names the block where there is not enough.
   virtual DeviceMemory allocate(int64_t bytes, const char* what) = 0;
   virtual void zero(const Tensor& t) = 0;

@@ -111,9 +111,14 @@ Phase::Phase(const TrainRequest& request, const ClipSource& source, const std::v
   validation_pass_ =
       std::make_unique<TaggerPass>(tagger_, false, batch_sizes(valid_count, config_.batch));
   // The two passes never run at once: they share their memory.
-  memory_ = request.backend.allocate(
-      std::max(train_pass_->arena().bytes(), validation_pass_->arena().bytes()),
-      "the step's arena");
+  const int64_t bytes = std::max(train_pass_->arena().bytes(), validation_pass_->arena().bytes());
+  if (const int64_t free = request.backend.free_bytes(); bytes > free)
+    fail("a step of {} with batch {} needs {:.1f} GB, {:.1f} GB are free; batch {} would fit",
+         to_string(kind), config_.batch, 1e-9 * static_cast<double>(bytes),
+         1e-9 * static_cast<double>(free),
+         static_cast<int64_t>(config_.batch * static_cast<double>(free) /
+                              static_cast<double>(bytes)));
+  memory_ = request.backend.allocate(bytes, "the step's arena");
   train_pass_->bind(memory_.data());
   validation_pass_->bind(memory_.data());
   class_weights_ = config_.class_weights ? class_weights(training_)

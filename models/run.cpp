@@ -44,6 +44,12 @@ fs::path RunPaths::model(int fold, ModelKind kind) const {
   return root / fmt::format("fold-{}", fold) / to_string(kind);
 }
 
+void make_run_folder(const RunPaths& paths) {
+  std::error_code error;
+  fs::create_directories(paths.events(), error);
+  if (error) fail("cannot create {}: {}", paths.events().string(), error.message());
+}
+
 void open_run(const RunPaths& paths, const RunInfo& info, bool resume) {
   const bool exists = fs::exists(paths.info());
   if (exists && !resume)
@@ -59,9 +65,6 @@ void open_run(const RunPaths& paths, const RunInfo& info, bool resume) {
                  paths.root.string(), old.data);
     return;
   }
-  std::error_code error;
-  fs::create_directories(paths.events(), error);
-  if (error) fail("cannot create {}: {}", paths.events().string(), error.message());
   write_file(paths.config(), to_yaml(info.config));
   write_file(paths.info(), info_to_json(info).dump(1) + "\n");
 }

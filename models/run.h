@@ -34,6 +34,9 @@ struct RunPaths {
   fs::path last(int fold, ModelKind kind) const { return model(fold, kind) / "last.safetensors"; }
 };
 
+/// The folder of a run and the one for its events, so that it can be locked.
+void make_run_folder(const RunPaths& paths);
+
 /// Starts a run in a new or empty folder; with `resume`, continues one of the same config and data
 /// (starting it where there is none). Throws UsageError where that cannot be.
 void open_run(const RunPaths& paths, const RunInfo& info, bool resume);

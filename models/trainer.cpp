@@ -65,8 +65,9 @@ TrainOutcome train(const TrainRequest& request) {
       request.store.index(), use, {config.folds.count, config.folds.seed, config.folds.by_group});
   warn_of_small_classes(request.store.index(), use, config.folds.count);
 
-  open_run(request.paths, request.info, request.resume);
+  make_run_folder(request.paths);
   const FolderLock lock(request.paths.root);
+  open_run(request.paths, request.info, request.resume);
   remove_unfinished(request.paths);
   const auto states = read_states(request, kAllKinds);
   std::vector<Progressed> progressed;

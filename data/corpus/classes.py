@@ -14,8 +14,8 @@ rooms, people. The rules behind it:
   Fireworks, Gong, Keys_jangling, Knock, Microwave_oven, Scissors, Tearing, Writing.
 """
 
-from rows import (CSOUND, FLUID, FLUID_GS, FREEPATS, GENERALUSER, Recording, Sources, drum, each,
-                  effect, family, gm, instrument, kits, patches)
+from rows import (CSOUND, FLUID, FLUID_GS, FREEPATS, GENERALUSER, Sources, drum, each, effect,
+                  family, gm, instrument, kits, patches)
 
 CLIPS = Sources(45, 20)  # a class, spread evenly over its packages, and over the rows of each
 MOST_OF_A_RECORDING = Sources(20, 14)  # clips made from one drum, effect or family of one-shots
@@ -113,8 +113,10 @@ TABLE = {
         + each(OPENSFX, ("29",), "{}", "crop"),
         effect(0, 126, "applause", "Applause", (CSOUND,))),
     "Bark": Sources(
-        effect(1, 123, "bark", "Dog", (FLUID_GS,)) + each(SCRATCH, ("Dog1",), "Animal/{}.wav", "bark"),
-        effect(1, 123, "bark", "Dog", (CSOUND,)) + each(SCRATCH, ("Dog2",), "Animal/{}.wav", "bark")),
+        effect(1, 123, "bark", "Dog", (FLUID_GS,))
+        + each(SCRATCH, ("Dog1",), "Animal/{}.wav", "bark"),
+        effect(1, 123, "bark", "Dog", (CSOUND,))
+        + each(SCRATCH, ("Dog2",), "Animal/{}.wav", "bark")),
     "Laughter": Sources(
         effect(1, 126, "laughter", "Laugh", (FLUID_GS,))
         + each(SCRATCH, ("Laugh-female", "Laugh-male1", "Laugh-male2"), "Human/{}.wav", "voice")
@@ -152,7 +154,8 @@ TABLE = {
         each(MINETEST, ("2",), _GLASS, "glass") + each(UFOAI, ("01",), _BREAK, "glass")
         + family(UFOAI, "glass 02 04", ("02", "04"), _BREAK, "glass")
         + family(UFOAI, "glass 05 06 07", ("05", "06", "07"), _BREAK, "glass"),
-        each(MINETEST, ("1", "3"), _GLASS, "glass", most=10) + each(UFOAI, ("03",), _BREAK, "glass")),
+        each(MINETEST, ("1", "3"), _GLASS, "glass", most=10)
+        + each(UFOAI, ("03",), _BREAK, "glass")),
     # Creaking doors stand in for most of it.
     "Squeak": Sources(
         effect(2, 124, "creak", "(?i)creak", (FLUID_GS,))
@@ -172,7 +175,8 @@ TABLE = {
         + each(SCRATCH, ("Meow",), "Animal/{}.wav", "voice"),
         each(SCRATCH, ("Kitten",), "Animal/{}.wav", "voice")),
     "Bus": Sources(
-        each(OPENSFX, ("25",), "{}", "crop", license="CC0-1.0") + each(OPENSFX, ("27",), "{}", "crop"),
+        each(OPENSFX, ("25",), "{}", "crop", license="CC0-1.0")
+        + each(OPENSFX, ("27",), "{}", "crop"),
         each(OPENSFX, ("28",), "{}", "crop")),
     "Cough": Sources(each(SCRATCH, ("Cough-male",), "Human/{}.wav", "voice"),
                      each(SCRATCH, ("Cough-female",), "Human/{}.wav", "voice")),

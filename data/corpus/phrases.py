@@ -100,7 +100,8 @@ def _chord(style, keys, stream):
     for _ in range(stream.integer(1, 2)):
         shape = stream.choice(CHORDS)
         roots = [k for k in keys if all(k + d in keys for d in shape)]
-        root, hold, strum = stream.choice(roots), _between(style.hold, stream), stream.integer(0, 35)
+        root, hold = stream.choice(roots), _between(style.hold, stream)
+        strum = stream.integer(0, 35)
         velocity = _velocity(stream)
         for i, interval in enumerate(shape):
             notes.append(Note(now + i * strum, root + interval, velocity, hold))

@@ -24,7 +24,7 @@ SINC_PHASES = 512
 
 
 def high_pass(x):
-    """Second-order Butterworth at HIGH_PASS, causal, applied as H(f) on the zero-padded spectrum."""
+    """Second-order Butterworth at HIGH_PASS, causal, as H(f) on the zero-padded spectrum."""
     n = fft_size(len(x) + RATE // 4)
     s = 1j * np.arange(n // 2 + 1) * (RATE / n / HIGH_PASS)
     response = s * s / (s * s + math.sqrt(2.0) * s + 1.0)

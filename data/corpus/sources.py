@@ -37,7 +37,8 @@ PACKAGES = {
     "minetest-data": Package(
         "5.6.1+dfsg+~1.9.0mt8+dfsg-2",
         "91371dd2bd51cfcd4fa60c138667989a47047dfe1a47f7523b9ad1782d397585",
-        "minetest", "CC-BY-SA-3.0", "usr/share/games/minetest/games/minetest_game/mods", _FREESOUND),
+        "minetest", "CC-BY-SA-3.0", "usr/share/games/minetest/games/minetest_game/mods",
+        _FREESOUND),
     "freepats": Package(
         "20060219-4", "1282628c7ec015f0d39a8b1ee58a2d942220bbad38173d005bbfbaaf36e1d6f1",
         "freepats", "GPL-2+", "usr/share/midi/freepats"),

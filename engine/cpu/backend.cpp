@@ -56,6 +56,13 @@ class CpuBackend : public Backend {
                        v->major, v->minor, v->patch);
   }
 
+  int64_t free_bytes() const override {
+    std::ifstream info("/proc/meminfo");
+    std::string key;
+    for (int64_t kilobytes; info >> key >> kilobytes; info.ignore(64, '\n'))
+      if (key == "MemAvailable:") return kilobytes * 1024;
+    return std::numeric_limits<int64_t>::max();
+  }
   DeviceMemory allocate(int64_t bytes, const char* what) override {
     const size_t rounded = (static_cast<size_t>(bytes) + 63) / 64 * 64;
     void* data = rounded > 0 ? std::aligned_alloc(64, rounded) : nullptr;

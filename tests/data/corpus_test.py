@@ -57,7 +57,8 @@ def soundfont_bytes(odd_sample_chunk=False):
 
     bags = struct.pack
     pdta = b"pdta" + b"".join([
-        chunk(b"phdr", head("Cello", 42, 0, 0) + head("Standard", 0, 128, 1) + head("EOP", 0, 0, 2)),
+        chunk(b"phdr", head("Cello", 42, 0, 0) + head("Standard", 0, 128, 1)
+              + head("EOP", 0, 0, 2)),
         chunk(b"pbag", bags("<HHHHHH", 0, 0, 1, 0, 2, 0)),
         chunk(b"pmod", bytes(10)),
         chunk(b"pgen", struct.pack("<HHHHHH", 41, 0, 41, 1, 0, 0)),
@@ -157,7 +158,8 @@ class SoundFontTest(Folder):
 
 class ArchiveTest(Folder):
     def test_wad(self):
-        got = archives.read(self.put("a.wad", wad("DSPISTOL", dmx(bytes([128, 255, 0])))), "DSPISTOL")
+        path = self.put("a.wad", wad("DSPISTOL", dmx(bytes([128, 255, 0]))))
+        got = archives.read(path, "DSPISTOL")
         self.assertEqual(got.rate, 11025)
         np.testing.assert_array_equal(got.samples, [0.0, 127 / 128, -1.0])
 
@@ -240,7 +242,8 @@ class PostprocessTest(unittest.TestCase):
     def test_same_bytes_again(self):
         one, two = (postprocess.finish(self.tone(), Stream("p", 1)) for _ in range(2))
         self.assertEqual(one.tobytes(), two.tobytes())
-        self.assertNotEqual(one.tobytes(), postprocess.finish(self.tone(), Stream("p", 2)).tobytes())
+        other = postprocess.finish(self.tone(), Stream("p", 2))
+        self.assertNotEqual(one.tobytes(), other.tobytes())
 
     def test_level_and_length(self):
         for seconds in (0.01, 1.0, 9.5):

@@ -1,0 +1,115 @@
+// Batch assembly through a backend: sources on the device, the kernels' own functions (proven in
+// tests/kernels) as the definition.
+#include <gtest/gtest.h>
+
+#include "tests/engine/backend_fixture.h"
+
+namespace earshot {
+namespace {
+
+/// An array on the device.
+template <typename T>
+class OnDevice {
+ public:
+  OnDevice(Backend& backend, const std::vector<T>& values)
+      : memory_(backend.allocate(static_cast<int64_t>(values.size() * sizeof(T)), "array")) {
+    backend.copy_to_device({memory_.data(), {1, 1, 1, memory_.bytes()}, DType::kU8, "array"},
+                           values.data());
+  }
+  const T* data() const { return static_cast<const T*>(memory_.data()); }
+
+ private:
+  DeviceMemory memory_;
+};
+
+class BatchAssembly : public BackendTest {
+ protected:
+  BatchAssembly() {
+    for (const int64_t clip : {3000, 257, 7000}) {
+      offset.push_back(static_cast<int64_t>(samples.size()));
+      length.push_back(clip);
+      mel_offset.push_back(static_cast<int64_t>(columns.size()));
+      frames.push_back(1 + clip / 256);
+      for (const float x : random_values(clip, uint32_t(clip), -30000, 30000))
+        samples.push_back(static_cast<int16_t>(x));
+      for (const float x : random_values(frames.back() * 128, uint32_t(clip + 1), -90, 30))
+        columns.push_back(x);
+    }
+    // A rolled crop and three copies blended; a clip alone.
+    plan.placements = {{2, 0.7f, 512, 0, 1}, {1, 0.3f, 100, 1, 3}, {0, 1.0f, 0, 4, 1}};
+    plan.positions = {-768, 0, 256, 1024, 512};
+    plan.first_placement = {0, 2, 3};
+  }
+  std::vector<int16_t> samples;
+  std::vector<float> columns, floor{-60, -70, -80};
+  std::vector<int64_t> offset, length, mel_offset, frames;
+  GatherPlan plan;
+};
+
+TEST_P(BatchAssembly, WavesAreGathered) {
+  const int64_t window = 4099;
+  const OnDevice device_samples(backend(), samples);
+  const OnDevice device_offset(backend(), offset), device_length(backend(), length);
+  GuardedTensor out(backend(), {2, 1, window, 1}, "wave");
+  backend().gather_wave(plan, {device_samples.data(), device_offset.data(), device_length.data()},
+                        out);
+  std::vector<float> expected(size_t(2 * window));
+  gather_wave(plan, {samples.data(), offset.data(), length.data()}, window, expected.data());
+  expect_close(out.get(), widen(expected),
+               rounding(growth(2), std::vector<double>(expected.size(), 1.0)), "gathered waves");
+}
+
+TEST_P(BatchAssembly, LogMelsAreGatheredAndResized) {
+  const int64_t native = 17, w = 15;
+  const OnDevice device_columns(backend(), columns), device_floor(backend(), floor);
+  const OnDevice device_offset(backend(), mel_offset), device_frames(backend(), frames);
+  for (const bool pad : {false, true}) {
+    GuardedTensor out(backend(), {2, 128, w, 1}, "mel");
+    backend().gather_mel(plan,
+                         {device_columns.data(), device_offset.data(), device_frames.data(),
+                          device_floor.data(), pad, native},
+                         out);
+    std::vector<float> expected(size_t(2 * 128 * w));
+    gather_mel(plan, {columns.data(), mel_offset.data(), frames.data(), floor.data(), pad, native},
+               w, expected.data());
+    expect_close(out.get(), widen(expected),
+                 rounding(growth(4), std::vector<double>(expected.size(), 90.0)),
+                 "gathered log-mels");
+  }
+}
+
+TEST_P(BatchAssembly, LogMelsAreExtractedFromEachWave) {
+  const int64_t n = 3, t = 5000, w = 11, native = 1 + t / 256;
+  const std::vector<float> values = random_values(n * t, 9);
+  GuardedTensor wave(backend(), {n, 1, t, 1}, "wave", values);
+  GuardedTensor out(backend(), {n, 128, w, 1}, "mel");
+  for (const LogMelSettings settings : {LogMelSettings{}, LogMelSettings{10.0, 1e-10, 80.0}}) {
+    backend().log_mel(wave, settings, out);
+    LogMel extractor(settings);
+    std::vector<float> mel(size_t(native * 128)), expected(size_t(n * 128 * w));
+    for (int64_t i = 0; i < n; ++i) {
+      extractor.extract({values.data() + i * t, size_t(t)}, mel.data());
+      resize_columns(mel.data(), native, w, expected.data() + i * 128 * w);
+    }
+    // A mel power sums up to 2048 x 1025 products; its relative error moves dB by 20 / ln 10.
+    expect_close(
+        out.get(), widen(expected),
+        rounding(growth(2048) * 20 / std::log(10.0), std::vector<double>(expected.size(), 10.0)),
+        "extracted log-mels");
+  }
+}
+
+TEST_P(BatchAssembly, AnOutputOfAnotherSizeIsNamed) {
+  GuardedTensor out(backend(), {3, 1, 100, 1}, "three waves");
+  try {
+    backend().gather_wave(plan, {}, out);
+    FAIL() << "no error";
+  } catch (const Error& error) {
+    EXPECT_NE(std::string(error.what()).find("three waves"), std::string::npos) << error.what();
+  }
+}
+
+EARSHOT_ALL_BACKENDS(BatchAssembly);
+
+}  // namespace
+}  // namespace earshot
