@@ -1,5 +1,5 @@
 #include "kernels/activation.h"
-#include "kernels/elementwise.cuh"
+#include "kernels/columns.cuh"
 
 namespace earshot::cuda {
 namespace {
@@ -9,7 +9,7 @@ struct BiasRelu {
   const float* bias;
   float* y;
   __device__ void operator()(int64_t i) const {
-    const float sum = y[i] + bias[i % c];
+    const float sum = y[i] + bias[column_of(i, c)];
     y[i] = sum > 0 ? sum : 0.0f;
   }
 };

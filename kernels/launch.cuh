@@ -38,7 +38,7 @@ void launch(const char* name, void (*kernel)(Parameters...), const Grid& grid, S
                     " threads: " + cudaGetErrorString(status));
 }
 
-constexpr int64_t ceil_div(int64_t a, int64_t b) { return (a + b - 1) / b; }
+__host__ __device__ constexpr int64_t ceil_div(int64_t a, int64_t b) { return (a + b - 1) / b; }
 
 /// A count of blocks along x; along y and z at most 65,535 (the kernel strides over the rest).
 inline unsigned blocks_x(int64_t count) { return static_cast<unsigned>(count); }

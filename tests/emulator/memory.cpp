@@ -187,7 +187,8 @@ void access(const void* pointer, int64_t bytes, Access kind) {
     const int64_t first = address - region->begin;
     if (first + bytes > region->bytes)
       stop(who() + verb(kind) + std::to_string(bytes) + " bytes across the end of " + region->name);
-    if (reinterpret_cast<uintptr_t>(address) % static_cast<uintptr_t>(bytes <= 16 ? bytes : 1) != 0)
+    const bool one_access = bytes <= 16 && (bytes & (bytes - 1)) == 0;  // else a struct
+    if (one_access && reinterpret_cast<uintptr_t>(address) % static_cast<uintptr_t>(bytes) != 0)
       stop(who() + verb(kind) + std::to_string(bytes) + " bytes at a misaligned address of " +
            region->name);
     if (region->read_only && kind != Access::kLoad)
