@@ -11,6 +11,7 @@ constexpr int kMelBands = 128, kColumnWarps = 8;
 
 struct ResizeShape {
   int64_t n, native, w;
+  double ratio;  // native / w
 };
 
 using ResizeTile = float[kWarp][kMelBands + 1];  // one more: no two lanes of a column in one bank
@@ -28,10 +29,9 @@ __global__ void __launch_bounds__(kWarp* kColumnWarps)
     resize_and_transpose(ResizeShape s, Columns columns, float* out) {
   ResizeTile& tile = resize_tile();
   const int64_t first = int64_t{blockIdx.x} * kWarp;
-  const double ratio = static_cast<double>(s.native) / static_cast<double>(s.w);
   for (int64_t i = blockIdx.y; i < s.n; i += gridDim.y) {
     for (int x = threadIdx.y; x < kWarp && first + x < s.w; x += kColumnWarps) {
-      double at = (static_cast<double>(first + x) + 0.5) * ratio - 0.5;
+      double at = (static_cast<double>(first + x) + 0.5) * s.ratio - 0.5;
       at = at < 0 ? 0 : at;
       at = at > static_cast<double>(s.native - 1) ? static_cast<double>(s.native - 1) : at;
       const int64_t left = static_cast<int64_t>(at);
@@ -56,7 +56,8 @@ void launch_resize(const char* name, int64_t n, int64_t native, int64_t w, float
                    Stream stream, const Columns& columns) {
   launch(name, resize_and_transpose<Columns>,
          {{blocks_x(ceil_div(w, kWarp)), blocks_y(n)}, {kWarp, kColumnWarps}}, stream,
-         ResizeShape{n, native, w}, columns, out);
+         ResizeShape{n, native, w, static_cast<double>(native) / static_cast<double>(w)}, columns,
+         out);
 }
 
 }  // namespace earshot::cuda

@@ -11,7 +11,7 @@ namespace {
 
 constexpr int kWarps = 8;        // of a block: output channels
 constexpr int kHeldFloats = 16;  // weights of a lane
-constexpr int64_t kChunk = int64_t{kHeldFloats} * kWarp;
+constexpr int kChunk = kHeldFloats * kWarp;
 constexpr int64_t kWantedBlocks = 2048, kLeastWindows = 64;  // in all; of a part
 
 /// How dweight is cut, by the shape alone: the bits are the same on every device.
@@ -38,12 +38,17 @@ __device__ inline Winner winner_of(const PooledConvShape& s, const PooledConvBac
   Winner winner;
   const int64_t i = window * s.c_out + co;
   if (!(t.y[i] > 0)) return winner;
-  const int64_t out_h = s.h / s.pool_h, out_w = s.w / s.pool_w;
-  const int64_t row = window / out_w, n = row / out_h;
-  const int32_t cell = t.argmax[i], pool_w = static_cast<int32_t>(s.pool_w);
+  // Cells of a plane are counted in 32 bits: 64-bit divisions are subroutines.
+  const uint32_t out_h = static_cast<uint32_t>(s.h / s.pool_h);
+  const uint32_t out_w = static_cast<uint32_t>(s.w / s.pool_w);
+  const uint32_t all = static_cast<uint32_t>(window), row = all / out_w, n = row / out_h;
+  const int pool_w = static_cast<int>(s.pool_w), pool_h = static_cast<int>(s.pool_h);
+  const int cell = t.argmax[i];
   winner.g = t.dy[i];
-  winner.h = static_cast<int32_t>(row % out_h * s.pool_h - (s.kernel_h - 1) / 2) + cell / pool_w;
-  winner.w = static_cast<int32_t>(window % out_w * s.pool_w - (s.kernel_w - 1) / 2) + cell % pool_w;
+  winner.h = static_cast<int>(row - n * out_h) * pool_h + cell / pool_w -
+             static_cast<int>((s.kernel_h - 1) / 2);
+  winner.w = static_cast<int>(all - row * out_w) * pool_w + cell % pool_w -
+             static_cast<int>((s.kernel_w - 1) / 2);
   winner.start = ((n * s.h + winner.h) * s.w + winner.w) * s.c_in;
   winner.inside = winner.h >= 0 && winner.h + s.kernel_h <= s.h && winner.w >= 0 &&
                   winner.w + s.kernel_w <= s.w;
@@ -55,18 +60,18 @@ template <int V>
 struct Held {
   static constexpr int kPacks = kHeldFloats / V;
   Pack<float, V> sum[kPacks] = {};
-  int64_t offset[kPacks];  // of the pack's tap from the winner's start in x
+  int offset[kPacks];  // of the pack's tap from the winner's start in x, in floats
 
-  __device__ static int64_t place(int64_t chunk, int q) {  // in the channel's weights
-    return chunk * kChunk + (int64_t{q} * kWarp + threadIdx.x) * V;
+  __device__ static int place(int chunk, int q) {  // in the channel's weights
+    return chunk * kChunk + (q * kWarp + static_cast<int>(threadIdx.x)) * V;
   }
-  __device__ Held(const PooledConvShape& s, int64_t chunk) {
-    const int64_t line = s.kernel_w * s.c_in;
+  __device__ Held(const PooledConvShape& s, int chunk) {
+    const int line = static_cast<int>(s.kernel_w * s.c_in);
 #pragma unroll
     for (int q = 0; q < kPacks; ++q) {
-      const int64_t i = place(chunk, q);
+      const int i = place(chunk, q);
       // Behind the last weight: any tap; its sum is never stored.
-      offset[q] = i < run_length(s) ? i / line * s.w * s.c_in + i % line : 0;
+      offset[q] = i < run_length(s) ? i / line * static_cast<int>(s.w * s.c_in) + i % line : 0;
     }
   }
   __device__ void add(float g, const float* x, int q) {
@@ -74,10 +79,11 @@ struct Held {
 #pragma unroll
     for (int j = 0; j < V; ++j) sum[q].v[j] += g * tap.v[j];
   }
-  __device__ bool within(const PooledConvShape& s, int64_t chunk, int q, int32_t h,
-                         int32_t w) const {
-    const int64_t line = s.kernel_w * s.c_in, i = place(chunk, q);
-    const int64_t row = h + i / line, column = w + i % line / s.c_in;
+  /// Whether the tap lies within the plane for a winner whose field starts at h, w.
+  __device__ static bool within(const PooledConvShape& s, int i, int h, int w) {
+    const int c_in = static_cast<int>(s.c_in), tap = i / c_in;
+    const int kernel_w = static_cast<int>(s.kernel_w);
+    const int row = h + tap / kernel_w, column = w + tap % kernel_w;
     return i < run_length(s) && row >= 0 && row < s.h && column >= 0 && column < s.w;
   }
 };
@@ -86,8 +92,9 @@ struct Held {
 template <int V>
 __global__ void __launch_bounds__(kWarp* kWarps)
     sum_weights(PooledConvShape s, PooledConvBackward t, Cut cut, float* part_sums) {
-  const int64_t groups = ceil_div(s.c_out, kWarps);
-  const int64_t co = blockIdx.x % groups * kWarps + threadIdx.y, chunk = blockIdx.x / groups;
+  const unsigned groups = static_cast<unsigned>(ceil_div(s.c_out, kWarps));
+  const int64_t co = blockIdx.x % groups * kWarps + threadIdx.y;
+  const int chunk = static_cast<int>(blockIdx.x / groups);
   if (co >= s.c_out) return;
   const int64_t part = blockIdx.y;
   const int64_t end = (part + 1) * cut.windows / cut.parts;
@@ -99,26 +106,26 @@ __global__ void __launch_bounds__(kWarp* kWarps)
     bias += mine.g;
     const unsigned inside = __ballot_sync(kAllLanes, mine.inside);
     unsigned left = __ballot_sync(kAllLanes, mine.g != 0);
-    for (unsigned lane = 0; left != 0; ++lane, left >>= 1) {
-      if (!(left & 1)) continue;
+    for (; left != 0; left &= left - 1) {
+      const unsigned lane = static_cast<unsigned>(__ffs(static_cast<int>(left))) - 1;
       const float g = __shfl_sync(kAllLanes, mine.g, lane);
       const float* x = t.x + __shfl_sync(kAllLanes, mine.start, lane);
       if (inside >> lane & 1) {
 #pragma unroll
         for (int q = 0; q < Held<V>::kPacks; ++q) held.add(g, x, q);
       } else {
-        const int32_t h = __shfl_sync(kAllLanes, mine.h, lane);
-        const int32_t w = __shfl_sync(kAllLanes, mine.w, lane);
+        const int h = __shfl_sync(kAllLanes, mine.h, lane);
+        const int w = __shfl_sync(kAllLanes, mine.w, lane);
 #pragma unroll
         for (int q = 0; q < Held<V>::kPacks; ++q)
-          if (held.within(s, chunk, q, h, w)) held.add(g, x, q);
+          if (Held<V>::within(s, Held<V>::place(chunk, q), h, w)) held.add(g, x, q);
       }
     }
   }
   float* sums = part_sums + part * (s.weight_count() + s.c_out);
 #pragma unroll
   for (int q = 0; q < Held<V>::kPacks; ++q) {
-    const int64_t i = Held<V>::place(chunk, q);
+    const int i = Held<V>::place(chunk, q);
     if (i < run_length(s))
       *reinterpret_cast<Pack<float, V>*>(sums + co * run_length(s) + i) = held.sum[q];
   }

@@ -109,9 +109,11 @@ void pass_barrier(unsigned threads) {
     if (first.state == State::kAtBarrier && other.state == State::kAtBarrier &&
         other.line == first.line && std::string(other.file) == first.file)
       continue;
+    unsigned elsewhere = 0;  // any thread that is not where the first one waits
+    while (elsewhere + 1 < threads && place(*fibers[elsewhere]) == place(first)) ++elsewhere;
     throw Fault("divergence in block " + std::to_string(running.block) + ": thread " +
-                std::to_string(waiting) + " " + place(first) + " and thread " + std::to_string(i) +
-                " " + place(other));
+                std::to_string(waiting) + " " + place(first) + " and thread " +
+                std::to_string(elsewhere) + " " + place(*fibers[elsewhere]));
   }
   begin_interval();
   for (unsigned i = 0; i < threads; ++i) fibers[i]->state = State::kReady;

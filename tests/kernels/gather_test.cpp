@@ -6,6 +6,7 @@ namespace {
 using gather_body::GatherBody;
 using gather_body::kBands;
 using gather_body::resized;
+using gather_body::Values;
 
 constexpr gather_body::GatherCalls kCpu{gather_wave, gather_mel};
 

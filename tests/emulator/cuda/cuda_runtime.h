@@ -28,10 +28,6 @@ struct dim3 {
 extern uint3 threadIdx, blockIdx;
 extern dim3 blockDim, gridDim;
 
-struct float2 {
-  float x, y;
-};
-
 namespace emulator {
 
 using Where = std::source_location;
@@ -87,6 +83,7 @@ T __shfl_xor_sync(unsigned mask, T value, unsigned bits,
   return emulator::shuffle(mask, value, emulator::lane() ^ bits, where);
 }
 inline int __popc(unsigned bits) { return __builtin_popcount(bits); }
+inline int __ffs(int bits) { return __builtin_ffs(bits); }
 
 /// Integers only: a sum of floats would depend on the order.
 int atomicOr(int* address, int value);
