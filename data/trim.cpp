@@ -5,20 +5,13 @@
 #include <vector>
 
 #include "data/features.h"
+#include "kernels/reflect.h"
 
 namespace earshot {
 namespace {
 
 constexpr int64_t kBlocksPerFrame = kTrimFrame / kTrimHop;
 constexpr double kLeastMeanSquare = 1e-10;
-
-int64_t reflect(int64_t i, int64_t n) {
-  if (n == 1) return 0;
-  const int64_t period = 2 * (n - 1);
-  i %= period;
-  if (i < 0) i += period;
-  return i < n ? i : period - i;
-}
 
 /// Energy of each hop of the signal that starts half a frame before sample 0.
 std::vector<double> hop_energies(std::span<const float> samples, int64_t blocks) {

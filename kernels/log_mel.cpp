@@ -9,6 +9,8 @@
 #include <new>
 #include <numbers>
 
+#include "kernels/reflect.h"
+
 namespace earshot {
 namespace {
 
@@ -37,16 +39,6 @@ std::array<double, kBands + 2> corners() {
   const double top = hz_to_mel(kTopHz);
   for (int i = 0; i < kBands + 2; ++i) hz[i] = mel_to_hz(top * i / (kBands + 1));
   return hz;
-}
-
-/// Position `i` of a signal of `n` samples continued by reflection about its first and last
-/// sample, again and again where `i` lies further out than the signal is long.
-int64_t reflect(int64_t i, int64_t n) {
-  if (n == 1) return 0;
-  const int64_t period = 2 * (n - 1);
-  i %= period;
-  if (i < 0) i += period;
-  return i < n ? i : period - i;
 }
 
 struct FftFree {

@@ -74,6 +74,10 @@ std::string scaled_down(const Config& config) {
     parts.push_back(fmt::format("{}, {} and {} epochs instead of at most {}",
                                 epochs(ModelKind::kAudio), epochs(ModelKind::kSpec),
                                 epochs(ModelKind::kComb), paper.audio.epochs));
+  const double rate = config.phase(ModelKind::kComb).learning_rate;
+  if (rate != paper.comb.learning_rate)
+    parts.push_back(fmt::format("a learning rate of {:g} instead of {:g} in cnn-comb", rate,
+                                paper.comb.learning_rate));
   const size_t folds = config.folds.run.size();
   if (folds > 0 && folds < static_cast<size_t>(config.folds.count))
     parts.push_back(fmt::format("{} of {} folds", folds, config.folds.count));
