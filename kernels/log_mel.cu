@@ -1,6 +1,7 @@
 // The log-mel front end around cuFFT: frames -> (FFT) -> bands -> floor and resize.
 #include "kernels/log_mel.h"
 #include "kernels/mel_resize.cuh"
+#include "kernels/reflect.h"
 #include "kernels/warp.cuh"
 
 namespace earshot::cuda {
@@ -9,22 +10,15 @@ namespace {
 constexpr int kFft = 2048, kHop = 256, kBins = kFft / 2 + 1;
 constexpr int kFrameThreads = 256, kMaximumThreads = 1024;
 
-/// Position i of a signal of n samples continued by reflection about its ends, again and again.
-__device__ inline int64_t reflected(int64_t i, int64_t n) {
-  if (i >= 0 && i < n) return i;
-  if (n == 1) return 0;
-  const int64_t period = 2 * (n - 1);
-  i %= period;
-  if (i < 0) i += period;
-  return i < n ? i : period - i;
-}
-
 __global__ void __launch_bounds__(kFrameThreads)
     cut_frames(int64_t frames, int64_t t, const float* wave, const float* window, float* out) {
   const int64_t row = blockIdx.x, example = row / frames, frame = row % frames;
   const float* samples = wave + example * t;
-  for (int i = threadIdx.x; i < kFft; i += kFrameThreads)
-    out[row * kFft + i] = window[i] * samples[reflected(frame * kHop - kFft / 2 + i, t)];
+  for (int i = threadIdx.x; i < kFft; i += kFrameThreads) {
+    const int64_t at = frame * kHop - kFft / 2 + i;
+    const bool within = at >= 0 && at < t;  // most are, and reflect divides
+    out[row * kFft + i] = window[i] * samples[within ? at : reflect(at, t)];
+  }
 }
 
 struct Decibels {
