@@ -16,7 +16,6 @@ const char* to_string(ModelKind kind);  // "cnn-audio", "cnn-spec", "cnn-comb"
 /// Throws UsageError for any other word.
 ModelKind model_kind(const std::string& word);
 
-
 struct PhaseSettings {  // paper 2.5
   int epochs = 300;
   int patience = 35;  // epochs without a better validation loss before the phase stops
