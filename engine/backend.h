@@ -11,6 +11,7 @@
 #include <string>
 #include <vector>
 
+#include "engine/precision.h"
 #include "engine/tensor.h"
 #include "kernels/adam.h"
 #include "kernels/gather.h"
@@ -119,10 +120,17 @@ class Backend {
   virtual int64_t free_bytes() const = 0;
   // Memory. `what` names the block where there is not enough.
   virtual DeviceMemory allocate(int64_t bytes, const char* what) = 0;
+  /// `bytes` at `from` where this device can read them: a copy, or the very same on the CPU. The
+  /// original must stay.
+  virtual DeviceMemory share(const void* from, int64_t bytes, const char* what) = 0;
   virtual void zero(const Tensor& t) = 0;
   virtual void copy_to_device(const Tensor& to, const void* from) = 0;
   virtual void copy_to_host(void* to, const Tensor& from) = 0;
   virtual void synchronize() = 0;
+
+  /// Numbers of the layers planned and run from here on. Throws UsageError where the device has
+  /// not this precision.
+  virtual void set_precision(Precision precision) = 0;
 
   // Layers.
   virtual std::unique_ptr<Convolution> convolution(const ConvolutionShape& shape,

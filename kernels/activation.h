@@ -4,8 +4,16 @@
 #include <cstdint>
 
 #include "kernels/philox.h"
+#include "kernels/stream.h"
 
 namespace earshot {
+
+/// One cell.
+struct ReluBackward {
+  const float* y;
+  float* dy;
+  EARSHOT_HOST_DEVICE void operator()(int64_t i) const { dy[i] = y[i] > 0 ? dy[i] : 0.0f; }
+};
 
 /// dy = y > 0 ? dy : 0, in place. [count]
 void relu_backward(int64_t count, const float* y, float* dy);
@@ -23,7 +31,26 @@ struct DropoutMask {
   }
 };
 
+/// One cell.
+struct DropoutCell {
+  DropoutMask mask;
+  float scale;  // 1 / (1 - rate)
+  const float* x;
+  float* y;
+  EARSHOT_HOST_DEVICE void operator()(int64_t i) const {
+    y[i] = mask.keeps(i) ? x[i] * scale : 0.0f;
+  }
+};
+
 /// y = x / (1 - rate) where the mask keeps the cell, else 0. y may be x. [count]
 void dropout(const DropoutMask& mask, int64_t count, const float* x, float* y);
+
+// On a CUDA device: pointers are the device's.
+namespace cuda {
+void relu_backward(int64_t count, const float* y, float* dy, Stream stream);
+void dropout(const DropoutMask& mask, int64_t count, const float* x, float* y, Stream stream);
+/// y = max(y + bias, 0), in place. bias [c], y [rows, c]
+void bias_relu(int64_t rows, int64_t c, const float* bias, float* y, Stream stream);
+}  // namespace cuda
 
 }  // namespace earshot

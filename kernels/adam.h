@@ -7,7 +7,8 @@
 #include <cmath>
 #include <cstdint>
 
-#include "kernels/philox.h"
+#include "kernels/host_device.h"
+#include "kernels/stream.h"
 
 namespace earshot {
 
@@ -38,5 +39,11 @@ struct AdamUpdate {
 
 /// All parameters at once: p, g, m, v [count].
 void adam(float* p, const float* g, float* m, float* v, int64_t count, const AdamStep& step);
+
+// On a CUDA device: pointers are the device's.
+namespace cuda {
+void adam(float* p, const float* g, float* m, float* v, int64_t count, const AdamStep& step,
+          Stream stream);
+}  // namespace cuda
 
 }  // namespace earshot

@@ -6,6 +6,8 @@
 
 #include <cstdint>
 
+#include "kernels/stream.h"
+
 namespace earshot {
 
 struct BatchNormShape {
@@ -38,5 +40,20 @@ struct BatchNormGradients {
 void batch_norm_backward(const BatchNormShape& s, const float* x, const float* dy,
                          const float* gamma, const float* mean, const float* inverse_deviation,
                          const BatchNormGradients& out);
+
+// On a CUDA device: pointers are the device's. scratch: batch_norm_scratch floats, on a multiple
+// of 16 bytes.
+namespace cuda {
+int64_t batch_norm_scratch(const BatchNormShape& s);
+void batch_norm_train(const BatchNormShape& s, const float* x, const float* gamma,
+                      const float* beta, float momentum, float epsilon,
+                      const BatchNormMoments& moments, float* y, float* scratch, Stream stream);
+void batch_norm_inference(const BatchNormShape& s, const float* x, const float* gamma,
+                          const float* beta, const float* moving_mean, const float* moving_variance,
+                          float epsilon, float* y, Stream stream);
+void batch_norm_backward(const BatchNormShape& s, const float* x, const float* dy,
+                         const float* gamma, const float* mean, const float* inverse_deviation,
+                         const BatchNormGradients& out, float* scratch, Stream stream);
+}  // namespace cuda
 
 }  // namespace earshot

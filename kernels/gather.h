@@ -11,6 +11,8 @@
 #include <cstdint>
 #include <vector>
 
+#include "kernels/stream.h"
+
 namespace earshot {
 
 /// One clip inside one example.
@@ -54,5 +56,21 @@ void gather_mel(const GatherPlan& plan, const MelSource& source, int64_t w, floa
 /// Resizes columns [native, 128] to out [128, w]: column x reads at (x + 1/2) native / w - 1/2,
 /// clamped to the ends.
 void resize_columns(const float* columns, int64_t native, int64_t w, float* out);
+
+/// A GatherPlan whose arrays lie on a device.
+struct GatherPlanView {
+  const Placement* placements = nullptr;
+  const int32_t* first_placement = nullptr;  // [examples + 1]
+  const int64_t* positions = nullptr;
+  int64_t examples = 0;
+};
+
+// On a CUDA device: pointers are the device's.
+namespace cuda {
+void gather_wave(const GatherPlanView& plan, const WaveSource& source, int64_t t, float* out,
+                 Stream stream);
+void gather_mel(const GatherPlanView& plan, const MelSource& source, int64_t w, float* out,
+                Stream stream);
+}  // namespace cuda
 
 }  // namespace earshot

@@ -41,12 +41,6 @@ std::array<double, kBands + 2> corners() {
   return hz;
 }
 
-struct Triangle {
-  int first = 0;   // bin of the first weight
-  int offset = 0;  // into Plan::weights
-  int count = 0;
-};
-
 struct FftFree {
   void operator()(kiss_fftr_state* fft) const { kiss_fftr_free(fft); }
 };
@@ -69,15 +63,37 @@ std::vector<float> mel_filter_bank() {
   return bank;
 }
 
+MelBank mel_bank() {
+  MelBank bank;
+  const std::vector<float> dense = mel_filter_bank();
+  for (int b = 0; b < kBands; ++b) {
+    const auto row = std::span(dense).subspan(size_t(b) * kBins, kBins);
+    const auto some = [](float w) { return w > 0.0f; };
+    const auto first = std::find_if(row.begin(), row.end(), some);
+    const auto last = std::find_if_not(first, row.end(), some);
+    bank.triangles.push_back({static_cast<int32_t>(first - row.begin()),
+                              static_cast<int32_t>(bank.weights.size()),
+                              static_cast<int32_t>(last - first)});
+    bank.weights.insert(bank.weights.end(), first, last);
+  }
+  return bank;
+}
+
+std::vector<float> hann_window() {
+  std::vector<float> window(kFft);
+  for (int i = 0; i < kFft; ++i)
+    window[i] = static_cast<float>(0.5 - 0.5 * std::cos(2.0 * std::numbers::pi * i / kFft));
+  return window;
+}
+
 struct LogMel::Plan {
   LogMelSettings settings;
   std::unique_ptr<kiss_fftr_state, FftFree> fft;
-  std::vector<float> window = std::vector<float>(kFft);
+  std::vector<float> window = hann_window();
   std::vector<float> frame = std::vector<float>(kFft);
   std::vector<kiss_fft_cpx> spectrum = std::vector<kiss_fft_cpx>(kBins);
   std::vector<float> power = std::vector<float>(kBins);
-  std::array<Triangle, kBands> triangles;
-  std::vector<float> weights;  // of all triangles, end to end
+  MelBank bank = mel_bank();
 
   /// Windowed frame centred on sample `centre`.
   void cut(std::span<const float> samples, int64_t centre) {
@@ -97,9 +113,9 @@ struct LogMel::Plan {
       power[k] = spectrum[k].r * spectrum[k].r + spectrum[k].i * spectrum[k].i;
     }
     for (int b = 0; b < kBands; ++b) {
-      const Triangle& t = triangles[b];
+      const MelTriangle& t = bank.triangles[b];
       float sum = 0.0f;
-      for (int k = 0; k < t.count; ++k) sum += weights[t.offset + k] * power[t.first + k];
+      for (int k = 0; k < t.count; ++k) sum += bank.weights[t.offset + k] * power[t.first + k];
       mel[b] = sum;
     }
   }
@@ -110,19 +126,6 @@ LogMel::LogMel(const LogMelSettings& settings) : plan_(std::make_unique<Plan>())
   p.settings = settings;
   p.fft.reset(kiss_fftr_alloc(kFft, /*inverse_fft=*/0, nullptr, nullptr));
   if (!p.fft) throw std::bad_alloc();
-  for (int i = 0; i < kFft; ++i) {  // periodic Hann
-    p.window[i] = static_cast<float>(0.5 - 0.5 * std::cos(2.0 * std::numbers::pi * i / kFft));
-  }
-  const std::vector<float> bank = mel_filter_bank();
-  for (int b = 0; b < kBands; ++b) {
-    const auto row = std::span(bank).subspan(size_t(b) * kBins, kBins);
-    const auto some = [](float w) { return w > 0.0f; };
-    const auto first = std::find_if(row.begin(), row.end(), some);
-    const auto last = std::find_if_not(first, row.end(), some);
-    p.triangles[b] = {static_cast<int>(first - row.begin()), static_cast<int>(p.weights.size()),
-                      static_cast<int>(last - first)};
-    p.weights.insert(p.weights.end(), first, last);
-  }
 }
 
 LogMel::~LogMel() = default;

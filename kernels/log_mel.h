@@ -11,6 +11,8 @@
 #include <span>
 #include <vector>
 
+#include "kernels/stream.h"
+
 namespace earshot {
 
 struct LogMelSettings {
@@ -21,6 +23,21 @@ struct LogMelSettings {
 
 /// Slaney mel filter bank as dense rows [128, 1025].
 std::vector<float> mel_filter_bank();
+
+/// The non-zero weights of one row of the filter bank.
+struct MelTriangle {
+  int32_t first = 0;   // bin of the first weight
+  int32_t offset = 0;  // into MelBank::weights
+  int32_t count = 0;
+};
+struct MelBank {
+  std::vector<MelTriangle> triangles;  // [128]
+  std::vector<float> weights;          // of all triangles, end to end
+};
+MelBank mel_bank();
+
+/// The periodic Hann window [2048].
+std::vector<float> hann_window();
 
 /// One extractor per thread: it owns FFT plans and scratch.
 class LogMel {
@@ -36,5 +53,23 @@ class LogMel {
   struct Plan;
   std::unique_ptr<Plan> plan_;
 };
+
+// On a CUDA device, around a batched FFT of the caller's. Pointers are the device's, those of the
+// view too.
+struct MelBankView {
+  const MelTriangle* triangles = nullptr;  // [128]
+  const float* weights = nullptr;
+};
+namespace cuda {
+/// wave [n, t], window [2048] = hann_window() -> frames [n, 1 + t / 256, 2048]
+void log_mel_frames(int64_t n, int64_t t, const float* wave, const float* window, float* frames,
+                    Stream stream);
+/// spectrum [n, frames, 1025, 2] -> db [n, frames, 128] without the floor, maxima [n]
+void log_mel_bands(int64_t n, int64_t frames, const float* spectrum, const LogMelSettings& settings,
+                   const MelBankView& bank, float* db, float* maxima, Stream stream);
+/// db -> out [n, 128, w], floored and resized as by resize_columns.
+void log_mel_resize(int64_t n, int64_t frames, int64_t w, const LogMelSettings& settings,
+                    const float* db, const float* maxima, float* out, Stream stream);
+}  // namespace cuda
 
 }  // namespace earshot

@@ -5,6 +5,8 @@
 
 #include <cstdint>
 
+#include "kernels/stream.h"
+
 namespace earshot {
 
 struct LossShape {
@@ -18,5 +20,12 @@ void softmax_loss(const LossShape& s, const float* logits, const float* targets,
 
 /// out [n, classes] = logits - log sum exp(logits); out may be logits.
 void log_softmax(const LossShape& s, const float* logits, float* out);
+
+// On a CUDA device: pointers are the device's.
+namespace cuda {
+void softmax_loss(const LossShape& s, const float* logits, const float* targets,
+                  const float* class_weights, float* loss, float* dlogits, Stream stream);
+void log_softmax(const LossShape& s, const float* logits, float* out, Stream stream);
+}  // namespace cuda
 
 }  // namespace earshot

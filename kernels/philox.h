@@ -5,11 +5,7 @@
 #include <array>
 #include <cstdint>
 
-#ifdef __CUDACC__
-#define EARSHOT_HOST_DEVICE __host__ __device__
-#else
-#define EARSHOT_HOST_DEVICE
-#endif
+#include "kernels/host_device.h"
 
 namespace earshot {
 
@@ -68,7 +64,7 @@ class Random {
   }
 
  private:
-  __extension__ using Wide = unsigned __int128;
+  __extension__ typedef unsigned __int128 Wide;
   uint32_t key0_, key1_;
   PhiloxBlock counter_;
   PhiloxBlock block_{};

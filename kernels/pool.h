@@ -5,13 +5,16 @@
 
 #include <cstdint>
 
+#include "kernels/host_device.h"
+#include "kernels/stream.h"
+
 namespace earshot {
 
 struct PoolShape {
   int64_t n, h, w, c;      // of the input
   int64_t pool_h, pool_w;  // at most 256 cells
-  int64_t out_h() const { return h / pool_h; }
-  int64_t out_w() const { return w / pool_w; }
+  EARSHOT_HOST_DEVICE int64_t out_h() const { return h / pool_h; }
+  EARSHOT_HOST_DEVICE int64_t out_w() const { return w / pool_w; }
 };
 
 /// x [n, h, w, c] -> y, argmax [n, h / pool_h, w / pool_w, c]. argmax is the cell within the
@@ -21,5 +24,12 @@ void max_pool_forward(const PoolShape& s, const float* x, float* y, uint8_t* arg
 /// dx [n, h, w, c] = dy at the winning cell where y > 0, else 0; every cell of dx is written.
 void max_pool_relu_backward(const PoolShape& s, const float* y, const uint8_t* argmax,
                             const float* dy, float* dx);
+
+// On a CUDA device: pointers are the device's.
+namespace cuda {
+void max_pool_forward(const PoolShape& s, const float* x, float* y, uint8_t* argmax, Stream stream);
+void max_pool_relu_backward(const PoolShape& s, const float* y, const uint8_t* argmax,
+                            const float* dy, float* dx, Stream stream);
+}  // namespace cuda
 
 }  // namespace earshot

@@ -7,13 +7,16 @@
 
 #include <cstdint>
 
+#include "kernels/host_device.h"
+#include "kernels/stream.h"
+
 namespace earshot {
 
 struct PooledConvShape {
   int64_t n, h, w, c_in, c_out;  // of the convolution's input
   int64_t kernel_h, kernel_w;    // 'same': (k - 1) / 2 cells before, k / 2 after
   int64_t pool_h, pool_w;
-  int64_t weight_count() const { return c_out * kernel_h * kernel_w * c_in; }
+  EARSHOT_HOST_DEVICE int64_t weight_count() const { return c_out * kernel_h * kernel_w * c_in; }
   /// Examples are summed in this many parts, whatever the thread count: the bits stay.
   int64_t parts() const { return n < 8 ? n : 8; }
   /// 4 flops (two multiply-adds) for each tap of each winner, if every winner is positive.
@@ -35,5 +38,12 @@ struct PooledConvBackward {
 };
 
 void pooled_conv_backward(const PooledConvShape& s, const PooledConvBackward& t);
+
+// On a CUDA device: pointers are the device's, `scratch` of pooled_conv_scratch floats on a
+// multiple of 16 bytes, whatever PooledConvBackward says.
+namespace cuda {
+int64_t pooled_conv_scratch(const PooledConvShape& s);
+void pooled_conv_backward(const PooledConvShape& s, const PooledConvBackward& t, Stream stream);
+}  // namespace cuda
 
 }  // namespace earshot

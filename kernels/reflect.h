@@ -3,7 +3,7 @@
 
 #include <cstdint>
 
-#include "kernels/philox.h"
+#include "kernels/host_device.h"
 
 namespace earshot {
 

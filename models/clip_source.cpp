@@ -1,5 +1,8 @@
 #include "models/clip_source.h"
 
+#include <algorithm>
+
+#include "data/features.h"
 #include "data/recording.h"
 
 namespace earshot {
@@ -35,18 +38,42 @@ void ClipSource::add(std::vector<int16_t> samples) {
   columns_ = own_columns_.data();
 }
 
+void ClipSource::place_on(Backend& backend) {
+  int64_t samples = 0, floats = 0;
+  for (size_t i = 0; i < size(); ++i) {
+    samples = std::max(samples, sample_offsets_[i] + lengths_[i]);
+    floats = std::max(floats, mel_offsets_[i] + frames_[i] * kMelBands);
+  }
+  const auto place = [&](const auto* from, int64_t count, const char* what) {
+    return backend.share(from, count * static_cast<int64_t>(sizeof *from), what);
+  };
+  const auto clips = static_cast<int64_t>(size());
+  placed_ = {place(samples_, samples, "the clips"),
+             place(columns_, floats, "the log-mels"),
+             place(sample_offsets_.data(), clips, "clip offsets"),
+             place(lengths_.data(), clips, "clip lengths"),
+             place(mel_offsets_.data(), clips, "log-mel offsets"),
+             place(frames_.data(), clips, "log-mel lengths"),
+             place(floors_.data(), clips, "log-mel floors")};
+}
+
 void ClipSource::fill(TaggerPass& pass, const Tagger& tagger, const GatherPlan& plan,
                       Zero zero) const {
   Backend& backend = tagger.backend();
   const int64_t n = plan.examples();
   const InputSettings& input = tagger.config().input;
+  const auto* lengths = static_cast<const int64_t*>(placed_.lengths.data());
+  if (!lengths) fail("the clips were not placed on a device");
   if (pass.has_wave())
-    backend.gather_wave(plan, {samples_, sample_offsets_.data(), lengths_.data()}, pass.wave(n));
+    backend.gather_wave(plan,
+                        {static_cast<const int16_t*>(placed_.samples.data()),
+                         static_cast<const int64_t*>(placed_.sample_offsets.data()), lengths},
+                        pass.wave(n));
   if (tagger.has_spec()) {
-    const MelSource source{columns_,
-                           mel_offsets_.data(),
-                           frames_.data(),
-                           floors_.data(),
+    const MelSource source{static_cast<const float*>(placed_.columns.data()),
+                           static_cast<const int64_t*>(placed_.mel_offsets.data()),
+                           static_cast<const int64_t*>(placed_.frames.data()),
+                           static_cast<const float*>(placed_.floors.data()),
                            input.spectrogram_padding == InputSettings::Padding::kFloor,
                            native_columns(tagger.config().seconds)};
     if (input.wave_first)

@@ -22,6 +22,10 @@ class ClipSource {
   size_t size() const { return lengths_.size(); }
   const std::vector<int64_t>& lengths() const { return lengths_; }  // samples
 
+  /// Puts the clips where `backend` reads them (which then does the filling): on a GPU a copy of
+  /// all of them. No clip may be added afterwards.
+  void place_on(Backend& backend);
+
   /// Writes the pass's inputs for `plan`: wave, log-mel or both, as its tagger wants them.
   /// `zero` names an input to feed as zeros (the paper's Figure 2).
   enum class Zero { kNone, kAudio, kSpectrogram };
@@ -36,6 +40,9 @@ class ClipSource {
   const float* columns_ = nullptr;
   std::vector<int16_t> own_samples_;
   std::vector<float> own_columns_;
+  struct Placed {
+    DeviceMemory samples, columns, sample_offsets, lengths, mel_offsets, frames, floors;
+  } placed_;
 };
 
 }  // namespace earshot

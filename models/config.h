@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "engine/files.h"
+#include "engine/precision.h"
 
 namespace earshot {
 
@@ -14,8 +15,6 @@ enum class ModelKind { kAudio, kSpec, kComb };
 const char* to_string(ModelKind kind);  // "cnn-audio", "cnn-spec", "cnn-comb"
 /// Throws UsageError for any other word.
 ModelKind model_kind(const std::string& word);
-
-enum class Precision { kF32, kTf32, kBf16 };
 
 struct PhaseSettings {  // paper 2.5
   int epochs = 300;

@@ -115,7 +115,8 @@ Report evaluate(const EvaluationRequest& request) {
     for (const ModelKind kind : {ModelKind::kAudio, ModelKind::kSpec, ModelKind::kComb})
       if (!trained_folds(request.paths, kind).empty()) kinds.push_back(kind);
   if (kinds.empty()) fail("nothing is trained in {}", request.paths.root.string());
-  const ClipSource source(request.store);
+  ClipSource source(request.store);
+  source.place_on(request.backend);
   for (const ModelKind kind : kinds)
     report.models.push_back(score_model(request, source, kind, which, class_map));
   return report;

@@ -4,8 +4,7 @@ namespace earshot {
 
 Tagger::Tagger(Backend& backend, const Config& config, ModelKind kind, int classes, bool trained)
     : backend_(backend), config_(config), kind_(kind), classes_(classes) {
-  if (config.precision != Precision::kF32 && backend.name() == "cpu")
-    fail_usage("precision: the CPU backend computes in fp32 only; set precision: fp32");
+  backend.set_precision(config.precision);
   if (kind == ModelKind::kComb) {
     for (const char* prefix : {"audio.", "spec.", "head."})
       sets_.push_back({prefix, std::make_unique<Parameters>()});

@@ -73,7 +73,8 @@ TrainOutcome train(const TrainRequest& request) {
   std::vector<Progressed> progressed;
   for (const auto& [key, state] : states) progressed.push_back({key.second, key.first, state.step});
   RunLog log(request.paths, progressed);
-  const ClipSource source(request.store);
+  ClipSource source(request.store);
+  source.place_on(request.backend);
   for (const int fold : folds_to_run(config))
     for (const ModelKind kind : kinds) {
       const auto state = states.find({fold, kind});

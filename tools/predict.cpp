@@ -79,6 +79,7 @@ std::vector<json> tag_files(const ScoringRequest& request, const Options& o, siz
     }
   }
   if (which.empty()) return results;
+  source.place_on(request.backend);
   const auto scores = score_clips(request, source, which);
   for (size_t k = 0; k < which.size(); ++k) {
     json& result = results[result_of[k]];

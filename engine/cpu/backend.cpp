@@ -71,6 +71,9 @@ class CpuBackend : public Backend {
            1e-6 * static_cast<double>(bytes));
     return {data, bytes, [](void* p) { std::free(p); }};
   }
+  DeviceMemory share(const void* from, int64_t bytes, const char*) override {
+    return {const_cast<void*>(from), bytes, [](void*) {}};  // only ever read
+  }
   void zero(const Tensor& t) override { std::memset(t.data, 0, static_cast<size_t>(t.bytes())); }
   void copy_to_device(const Tensor& to, const void* from) override {
     std::memcpy(to.data, from, static_cast<size_t>(to.bytes()));
@@ -79,6 +82,11 @@ class CpuBackend : public Backend {
     std::memcpy(to, from.data, static_cast<size_t>(from.bytes()));
   }
   void synchronize() override {}
+
+  void set_precision(Precision precision) override {
+    if (precision != Precision::kF32)
+      fail_usage("precision: the CPU backend computes in fp32 only; set precision: fp32");
+  }
 
   std::unique_ptr<Convolution> convolution(const ConvolutionShape& shape,
                                            const std::string& layer) override {

@@ -9,19 +9,31 @@
 #include <vector>
 
 #include "engine/backend.h"
+#include "engine/plugin.h"
 #include "tests/reference/compare.h"
 #include "tests/reference/values.h"
 
 namespace earshot {
 
+/// The first GPU, or null. Never closed: libraries of CUDA may end before our statics do.
+inline Backend* cuda_test_backend() {
+  static std::string why_not;
+  static Backend* const cuda = open_cuda_backend(0, why_not).release();
+  return cuda;
+}
+
 /// Names of the backends that can run here.
-inline std::vector<std::string> test_backends() { return {"cpu"}; }
+inline std::vector<std::string> test_backends() {
+  if (cuda_test_backend()) return {"cpu", "cuda"};
+  return {"cpu"};
+}
 
 /// One backend for the whole test program: a device takes a while to open.
 inline Backend& test_backend(const std::string& name) {
   static const std::unique_ptr<Backend> cpu = make_cpu_backend(2);
-  if (name != "cpu") fail("no backend {}", name);
-  return *cpu;
+  if (name == "cpu") return *cpu;
+  if (name != "cuda" || !cuda_test_backend()) fail("no backend {}", name);
+  return *cuda_test_backend();
 }
 
 /// A tensor with guard bytes before and after it, all filled with a stale pattern at first.

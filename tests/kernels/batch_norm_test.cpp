@@ -1,125 +1,21 @@
-#include "kernels/batch_norm.h"
-
-#include <gtest/gtest.h>
-
-#include "tests/reference/compare.h"
-#include "tests/reference/reference.h"
-#include "tests/reference/values.h"
+#include "tests/kernels/batch_norm_body.h"
 
 namespace earshot {
 namespace {
 
-using reference::Values;
-
-constexpr float kMomentum = 0.99f, kEpsilon = 1e-3f;
+constexpr BatchNormCalls kCpu{batch_norm_train, batch_norm_inference, batch_norm_backward};
 
 class BatchNormKernel : public testing::TestWithParam<BatchNormShape> {
  protected:
-  BatchNormShape s = GetParam();
-  size_t c = static_cast<size_t>(s.c);
-  // Means far from zero, as after a ReLU, so that a variance of squares alone would cancel.
-  std::vector<float> x = random_values(s.rows * s.c, 1, 2, 5);
-  std::vector<float> gamma = random_values(s.c, 2), beta = random_values(s.c, 3);
-  std::vector<float> moving_mean = random_values(s.c, 4);
-  std::vector<float> moving_variance = random_values(s.c, 5, 0.1, 2);
-  const std::vector<float> dy = random_values(s.rows * s.c, 6);
-  std::vector<float> mean = std::vector<float>(c), deviation = mean;
-  std::vector<float> y = std::vector<float>(x.size());
-  reference::NormParameters exact{widen(gamma),
-                                  widen(beta),
-                                  widen(moving_mean),
-                                  widen(moving_variance),
-                                  static_cast<double>(kMomentum),
-                                  static_cast<double>(kEpsilon)};
-
-  void train() {
-    batch_norm_train(s, x.data(), gamma.data(), beta.data(), kMomentum, kEpsilon,
-                     {mean.data(), deviation.data(), moving_mean.data(), moving_variance.data()},
-                     y.data());
-  }
-  /// Errors of mean and deviation are relative to the values, |x| <= 5; a normalised value
-  /// carries the latter in proportion: |gamma| / deviation 5 (1 + |normal|) + |beta|.
-  Values magnitude_of_y(const Values& center, const Values& inverse) const {
-    Values m(x.size());
-    for (size_t i = 0; i < m.size(); ++i) {
-      const double scale = std::abs(exact.gamma[i % c]) * inverse[i % c];
-      const double normal = std::abs(static_cast<double>(x[i]) - center[i % c]) * inverse[i % c];
-      m[i] = scale * 5 * (1 + normal) + std::abs(exact.beta[i % c]);
-    }
-    return m;
-  }
+  BatchNormBody body{GetParam(), kCpu};
 };
 
-TEST_P(BatchNormKernel, TrainMatches) {
-  const auto expected = reference::batch_norm_train(s, widen(x), exact);
-  train();
-  const double g = growth(s.rows);
-  const Values five(c, 5.0);
-  expect_close(mean, expected.mean, rounding(g, five), "mean");
-  Values relative = expected.inverse_deviation;
-  for (double& v : relative) v *= 1 + 5 * v;  // variance: sum, and |x| against the deviation
-  expect_close(deviation, expected.inverse_deviation, rounding(g, relative), "inverse deviation");
-  expect_close(y, expected.y,
-               rounding(g, magnitude_of_y(expected.mean, expected.inverse_deviation)), "y");
-  const Values one(c, 1.0), two(c, 2.0);
-  const double fresh = 1 - exact.momentum;  // exact in float32; the share of the batch's moments
-  expect_close(moving_mean, expected.moving_mean, rounding(growth(1) + fresh * 5 * g, one),
-               "moving mean");
-  expect_close(moving_variance, expected.moving_variance, rounding(growth(1) + fresh * 5 * g, two),
-               "moving variance");
-}
-
+TEST_P(BatchNormKernel, TrainMatches) { body.train_matches(); }
 TEST_P(BatchNormKernel, TrainInPlaceAndWithoutMovingAverages) {
-  train();
-  std::vector<float> other_mean(c), other_deviation(c), place = x;
-  batch_norm_train(s, place.data(), gamma.data(), beta.data(), kMomentum, kEpsilon,
-                   {other_mean.data(), other_deviation.data(), nullptr, nullptr}, place.data());
-  EXPECT_EQ(place, y);
-  EXPECT_EQ(other_mean, mean);
-  EXPECT_EQ(other_deviation, deviation);
+  body.train_in_place_and_without_moving_averages();
 }
-
-TEST_P(BatchNormKernel, InferenceMatches) {
-  batch_norm_inference(s, x.data(), gamma.data(), beta.data(), moving_mean.data(),
-                       moving_variance.data(), kEpsilon, y.data());
-  Values inverse(c);
-  for (size_t k = 0; k < c; ++k)
-    inverse[k] = 1 / std::sqrt(exact.moving_variance[k] + exact.epsilon);
-  expect_close(y, reference::batch_norm_inference(s, widen(x), exact),
-               rounding(growth(1), magnitude_of_y(exact.moving_mean, inverse)), "inference y");
-}
-
-TEST_P(BatchNormKernel, BackwardMatches) {
-  train();
-  std::vector<float> dx(x.size(), 9), dgamma(c, 9), dbeta(c, 9);
-  batch_norm_backward(s, x.data(), dy.data(), gamma.data(), mean.data(), deviation.data(),
-                      {dx.data(), dgamma.data(), dbeta.data()});
-  const Values wide_x = widen(x), wide_dy = widen(dy), m = widen(mean), inverse = widen(deviation);
-  const auto expected = reference::batch_norm_backward(s, wide_x, wide_dy, exact.gamma, m, inverse);
-  // (x - mean) rounds relative to |x| + |mean|, and the sums of |dy| bound the rest.
-  Values dbeta_size(c), dgamma_size(c), dx_size(x.size());
-  const auto spread = [&](size_t i) {
-    return (std::abs(wide_x[i]) + std::abs(m[i % c])) * inverse[i % c];
-  };
-  for (size_t i = 0; i < dx_size.size(); ++i) {
-    dbeta_size[i % c] += std::abs(wide_dy[i]);
-    dgamma_size[i % c] += std::abs(wide_dy[i]) * spread(i);
-  }
-  const double rows = static_cast<double>(s.rows);
-  for (size_t i = 0; i < dx_size.size(); ++i)
-    dx_size[i] =
-        std::abs(exact.gamma[i % c]) * inverse[i % c] *
-        (std::abs(wide_dy[i]) + dbeta_size[i % c] / rows + spread(i) * dgamma_size[i % c] / rows);
-  const double g = growth(s.rows);
-  expect_close(dbeta, expected.dbeta, rounding(g, dbeta_size), "dbeta");
-  expect_close(dgamma, expected.dgamma, rounding(g, dgamma_size), "dgamma");
-  expect_close(dx, expected.dx, rounding(g, dx_size), "dx");
-
-  std::vector<float> place = dy, again(c), once_more(c);
-  batch_norm_backward(s, x.data(), place.data(), gamma.data(), mean.data(), deviation.data(),
-                      {place.data(), again.data(), once_more.data()});
-  EXPECT_EQ(place, dx);
-}
+TEST_P(BatchNormKernel, InferenceMatches) { body.inference_matches(); }
+TEST_P(BatchNormKernel, BackwardMatches) { body.backward_matches(); }
 
 INSTANTIATE_TEST_SUITE_P(OddSizes, BatchNormKernel,
                          testing::Values(BatchNormShape{1, 1}, BatchNormShape{1, 17},

@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include "kernels/philox.h"
 #include "models/networks.h"
 #include "models/tagger.h"
 #include "tests/reference/reference.h"

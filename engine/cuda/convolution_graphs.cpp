@@ -1,0 +1,119 @@
+#include "engine/cuda/convolution_graphs.h"
+
+namespace earshot::cuda {
+namespace {
+
+constexpr int64_t kConvolved = 100, kBiased = 101;  // uids of what never reaches memory
+
+/// A channels-last tensor as cuDNN wants it: dimensions n, c, h, w with their strides.
+Descriptor tensor(int64_t uid, const Shape& s, bool in_memory = true) {
+  Descriptor t(CUDNN_BACKEND_TENSOR_DESCRIPTOR);
+  t.set(CUDNN_ATTR_TENSOR_DATA_TYPE, CUDNN_TYPE_DATA_TYPE, CUDNN_DATA_FLOAT);
+  t.integers(CUDNN_ATTR_TENSOR_DIMENSIONS, {s.n, s.c, s.h, s.w});
+  t.integers(CUDNN_ATTR_TENSOR_STRIDES, {s.features(), 1, s.w * s.c, s.c});
+  t.integers(CUDNN_ATTR_TENSOR_UNIQUE_ID, {uid});
+  t.integers(CUDNN_ATTR_TENSOR_BYTE_ALIGNMENT, {int64_t{sizeof(float)} * 4});
+  t.set(CUDNN_ATTR_TENSOR_IS_VIRTUAL, CUDNN_TYPE_BOOLEAN, !in_memory);
+  t.finalize();
+  return t;
+}
+
+Descriptor convolution(const ConvolutionShape& s) {
+  Descriptor c(CUDNN_BACKEND_CONVOLUTION_DESCRIPTOR);
+  c.set(CUDNN_ATTR_CONVOLUTION_COMP_TYPE, CUDNN_TYPE_DATA_TYPE, CUDNN_DATA_FLOAT);
+  c.set(CUDNN_ATTR_CONVOLUTION_CONV_MODE, CUDNN_TYPE_CONVOLUTION_MODE, CUDNN_CROSS_CORRELATION);
+  c.integers(CUDNN_ATTR_CONVOLUTION_SPATIAL_DIMS, {2});
+  c.integers(CUDNN_ATTR_CONVOLUTION_DILATIONS, {1, 1});
+  c.integers(CUDNN_ATTR_CONVOLUTION_FILTER_STRIDES, {1, 1});
+  c.integers(CUDNN_ATTR_CONVOLUTION_PRE_PADDINGS, {(s.kernel_h - 1) / 2, (s.kernel_w - 1) / 2});
+  c.integers(CUDNN_ATTR_CONVOLUTION_POST_PADDINGS, {s.kernel_h / 2, s.kernel_w / 2});
+  c.finalize();
+  return c;
+}
+
+Descriptor pointwise(cudnnPointwiseMode_t mode) {
+  Descriptor p(CUDNN_BACKEND_POINTWISE_DESCRIPTOR);
+  p.set(CUDNN_ATTR_POINTWISE_MODE, CUDNN_TYPE_POINTWISE_MODE, mode);
+  p.set(CUDNN_ATTR_POINTWISE_MATH_PREC, CUDNN_TYPE_DATA_TYPE, CUDNN_DATA_FLOAT);
+  p.finalize();
+  return p;
+}
+
+constexpr float kOne = 1.0f, kZero = 0.0f;
+
+}  // namespace
+
+std::vector<Descriptor> forward_graph(const ConvolutionShape& s) {
+  const Descriptor convolved = tensor(kConvolved, s.unpooled(), /*in_memory=*/false);
+  const Descriptor biased = tensor(kBiased, s.unpooled(), /*in_memory=*/false);
+  Descriptor conv(CUDNN_BACKEND_OPERATION_CONVOLUTION_FORWARD_DESCRIPTOR);
+  conv.descriptor(CUDNN_ATTR_OPERATION_CONVOLUTION_FORWARD_X, tensor(kX, s.x()));
+  conv.descriptor(CUDNN_ATTR_OPERATION_CONVOLUTION_FORWARD_W, tensor(kWeight, s.weight()));
+  conv.descriptor(CUDNN_ATTR_OPERATION_CONVOLUTION_FORWARD_Y, convolved);
+  conv.descriptor(CUDNN_ATTR_OPERATION_CONVOLUTION_FORWARD_CONV_DESC, convolution(s));
+  conv.set(CUDNN_ATTR_OPERATION_CONVOLUTION_FORWARD_ALPHA, CUDNN_TYPE_FLOAT, kOne);
+  conv.set(CUDNN_ATTR_OPERATION_CONVOLUTION_FORWARD_BETA, CUDNN_TYPE_FLOAT, kZero);
+  conv.finalize();
+  Descriptor add(CUDNN_BACKEND_OPERATION_POINTWISE_DESCRIPTOR);
+  add.descriptor(CUDNN_ATTR_OPERATION_POINTWISE_PW_DESCRIPTOR, pointwise(CUDNN_POINTWISE_ADD));
+  add.descriptor(CUDNN_ATTR_OPERATION_POINTWISE_XDESC, convolved);
+  add.descriptor(CUDNN_ATTR_OPERATION_POINTWISE_BDESC, tensor(kBias, {1, 1, 1, s.c_out}));
+  add.descriptor(CUDNN_ATTR_OPERATION_POINTWISE_YDESC, biased);
+  add.finalize();
+  Descriptor relu(CUDNN_BACKEND_OPERATION_POINTWISE_DESCRIPTOR);
+  relu.descriptor(CUDNN_ATTR_OPERATION_POINTWISE_PW_DESCRIPTOR,
+                  pointwise(CUDNN_POINTWISE_RELU_FWD));
+  relu.descriptor(CUDNN_ATTR_OPERATION_POINTWISE_XDESC, biased);
+  relu.descriptor(CUDNN_ATTR_OPERATION_POINTWISE_YDESC, tensor(kY, s.unpooled()));
+  relu.finalize();
+  std::vector<Descriptor> operations;
+  operations.push_back(std::move(conv));
+  operations.push_back(std::move(add));
+  operations.push_back(std::move(relu));
+  return operations;
+}
+
+std::vector<Descriptor> data_gradient_graph(const ConvolutionShape& s) {
+  std::vector<Descriptor> operations;
+  Descriptor& conv =
+      operations.emplace_back(CUDNN_BACKEND_OPERATION_CONVOLUTION_BACKWARD_DATA_DESCRIPTOR);
+  conv.descriptor(CUDNN_ATTR_OPERATION_CONVOLUTION_BWD_DATA_DX, tensor(kX, s.x()));
+  conv.descriptor(CUDNN_ATTR_OPERATION_CONVOLUTION_BWD_DATA_W, tensor(kWeight, s.weight()));
+  conv.descriptor(CUDNN_ATTR_OPERATION_CONVOLUTION_BWD_DATA_DY, tensor(kY, s.unpooled()));
+  conv.descriptor(CUDNN_ATTR_OPERATION_CONVOLUTION_BWD_DATA_CONV_DESC, convolution(s));
+  conv.set(CUDNN_ATTR_OPERATION_CONVOLUTION_BWD_DATA_ALPHA, CUDNN_TYPE_FLOAT, kOne);
+  conv.set(CUDNN_ATTR_OPERATION_CONVOLUTION_BWD_DATA_BETA, CUDNN_TYPE_FLOAT, kZero);
+  conv.finalize();
+  return operations;
+}
+
+std::vector<Descriptor> weight_gradient_graph(const ConvolutionShape& s) {
+  std::vector<Descriptor> operations;
+  Descriptor& conv =
+      operations.emplace_back(CUDNN_BACKEND_OPERATION_CONVOLUTION_BACKWARD_FILTER_DESCRIPTOR);
+  conv.descriptor(CUDNN_ATTR_OPERATION_CONVOLUTION_BWD_FILTER_X, tensor(kX, s.x()));
+  conv.descriptor(CUDNN_ATTR_OPERATION_CONVOLUTION_BWD_FILTER_DW, tensor(kWeight, s.weight()));
+  conv.descriptor(CUDNN_ATTR_OPERATION_CONVOLUTION_BWD_FILTER_DY, tensor(kY, s.unpooled()));
+  conv.descriptor(CUDNN_ATTR_OPERATION_CONVOLUTION_BWD_FILTER_CONV_DESC, convolution(s));
+  conv.set(CUDNN_ATTR_OPERATION_CONVOLUTION_BWD_FILTER_ALPHA, CUDNN_TYPE_FLOAT, kOne);
+  conv.set(CUDNN_ATTR_OPERATION_CONVOLUTION_BWD_FILTER_BETA, CUDNN_TYPE_FLOAT, kZero);
+  conv.finalize();
+  return operations;
+}
+
+PlanLimits convolution_limits(Precision precision, bool deterministic) {
+  return {256'000'000, precision != Precision::kF32, deterministic};
+}
+
+ConvolutionPlans::ConvolutionPlans(const ConvolutionShape& s, const PlanTarget& target,
+                                   const PlanLimits& limits, const std::string& layer)
+    : forward(choose_plan(forward_graph(s), target, limits,
+                          fmt::format("layer {}, forward of {}", layer, to_string(s.x())))),
+      data_gradient(
+          choose_plan(data_gradient_graph(s), target, limits,
+                      fmt::format("layer {}, data gradient of {}", layer, to_string(s.x())))),
+      weight_gradient(
+          choose_plan(weight_gradient_graph(s), target, limits,
+                      fmt::format("layer {}, weight gradient of {}", layer, to_string(s.x())))) {}
+
+}  // namespace earshot::cuda

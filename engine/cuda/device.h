@@ -1,0 +1,59 @@
+// One GPU with its stream, library handles, staging memory and scratch. Everything is enqueued on
+// the one stream, so scratch may be used again by the next operation without waiting.
+#pragma once
+
+#include <array>
+#include <memory>
+#include <string>
+
+#include "engine/backend.h"
+#include "engine/cuda/check.h"
+
+namespace earshot::cuda {
+
+/// A handle of a library, destroyed with `destroy`.
+template <typename T, auto destroy>
+struct DestroyWith {
+  void operator()(T* handle) const { destroy(handle); }
+};
+template <typename Handle, auto destroy>
+using Owned = std::unique_ptr<std::remove_pointer_t<Handle>,
+                              DestroyWith<std::remove_pointer_t<Handle>, destroy>>;
+
+class Device {
+ public:
+  /// Throws Error where the GPU or a library cannot be started.
+  explicit Device(int index);
+  Device(const Device&) = delete;
+  Device& operator=(const Device&) = delete;
+
+  int index() const { return index_; }
+  std::string description() const;
+  cudaStream_t stream() const { return stream_.get(); }
+  cudnnHandle_t cudnn() const { return cudnn_.get(); }
+  cublasLtHandle_t blas() const { return blas_.get(); }
+
+  int64_t free_bytes() const;
+  DeviceMemory allocate(int64_t bytes, const char* what) const;
+  /// Memory for the operation that is being enqueued; the next call may hand out the same.
+  void* scratch(int64_t bytes);
+  /// Enqueues a copy from host memory, which may change as soon as this returns.
+  void upload(void* to, const void* from, int64_t bytes, const char* what);
+  /// Waits for everything enqueued and reports what failed there.
+  void synchronize() const;
+
+ private:
+  struct Slot {  // pinned memory and the last copy out of it
+    std::unique_ptr<void, DestroyWith<void, cudaFreeHost>> memory;
+    Owned<cudaEvent_t, cudaEventDestroy> copied;
+  };
+  int index_;
+  Owned<cudaStream_t, cudaStreamDestroy> stream_;
+  Owned<cudnnHandle_t, cudnnDestroy> cudnn_;
+  Owned<cublasLtHandle_t, cublasLtDestroy> blas_;
+  std::array<Slot, 2> slots_;
+  size_t next_slot_ = 0;
+  DeviceMemory scratch_;
+};
+
+}  // namespace earshot::cuda

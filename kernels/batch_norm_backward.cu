@@ -1,0 +1,100 @@
+#include "kernels/batch_norm.h"
+#include "kernels/columns.cuh"
+
+namespace earshot::cuda {
+namespace {
+
+struct Operands {
+  const float *x, *dy, *gamma, *mean, *inverse_deviation;
+};
+
+__global__ void __launch_bounds__(kWarp* kLines)
+    chunk_sums(RowChunks chunks, int64_t c, Operands t, float* sums, float* products) {
+  static __shared__ float sum_of[kLines][kWarp], product_of[kLines][kWarp];
+  const int64_t k = blockIdx.y, i = channel();
+  float sum = 0, product = 0;
+  if (i < c) {
+    const float mean = t.mean[i];
+    for (int64_t r = chunks.begin(k) + threadIdx.y; r < chunks.end(k); r += kLines) {
+      const float g = t.dy[r * c + i];
+      sum += g;
+      product += g * (t.x[r * c + i] - mean);
+    }
+  }
+  sum_of[threadIdx.y][threadIdx.x] = sum;
+  product_of[threadIdx.y][threadIdx.x] = product;
+  __syncthreads();
+  if (threadIdx.y != 0 || i >= c) return;
+  for (int line = 1; line < kLines; ++line) {
+    sum += sum_of[line][threadIdx.x];
+    product += product_of[line][threadIdx.x];
+  }
+  sums[k * c + i] = sum;
+  products[k * c + i] = product;
+}
+
+/// dx = a dy + b (x - mean) + d, per channel
+struct Coefficients {
+  float *a, *b, *d;
+};
+
+__global__ void __launch_bounds__(kWarp* kLines)
+    merge_sums(RowChunks chunks, int64_t c, Operands t, const float* sums, const float* products,
+               BatchNormGradients out, Coefficients to) {
+  static __shared__ double sum_of[kLines][kWarp], product_of[kLines][kWarp];
+  const int64_t i = channel();
+  double sum = 0, product = 0;
+  if (i < c)
+    for (int64_t k = threadIdx.y; k < chunks.count; k += kLines) {
+      sum += static_cast<double>(sums[k * c + i]);
+      product += static_cast<double>(products[k * c + i]);
+    }
+  sum_of[threadIdx.y][threadIdx.x] = sum;
+  product_of[threadIdx.y][threadIdx.x] = product;
+  __syncthreads();
+  if (threadIdx.y != 0 || i >= c) return;
+  for (int line = 1; line < kLines; ++line) {
+    sum += sum_of[line][threadIdx.x];
+    product += product_of[line][threadIdx.x];
+  }
+  const double inverse = static_cast<double>(t.inverse_deviation[i]);
+  const double scale = static_cast<double>(t.gamma[i]) * inverse;
+  const double rows = static_cast<double>(chunks.rows);
+  out.dbeta[i] = static_cast<float>(sum);
+  out.dgamma[i] = static_cast<float>(product * inverse);
+  to.a[i] = static_cast<float>(scale);
+  to.b[i] = static_cast<float>(-scale * inverse * inverse * product / rows);
+  to.d[i] = static_cast<float>(-scale * sum / rows);
+}
+
+struct InputGradient {
+  int64_t c;
+  const float *x, *dy, *mean;
+  Coefficients k;
+  float* dx;
+  __device__ void operator()(int64_t at) const {
+    const int64_t i = column_of(at, c);
+    dx[at] = k.a[i] * dy[at] + k.b[i] * (x[at] - mean[i]) + k.d[i];
+  }
+};
+
+}  // namespace
+
+void batch_norm_backward(const BatchNormShape& s, const float* x, const float* dy,
+                         const float* gamma, const float* mean, const float* inverse_deviation,
+                         const BatchNormGradients& out, float* scratch, Stream stream) {
+  const RowChunks chunks(s.rows);
+  const int64_t c = s.c;
+  const Operands t{x, dy, gamma, mean, inverse_deviation};
+  float *sums = scratch, *products = sums + chunks.count * c;
+  float* rest = products + chunks.count * c;
+  const Coefficients k{rest, rest + c, rest + 2 * c};
+  launch("batch_norm_backward: sums", chunk_sums, grid_of_chunks(chunks, c), stream, chunks, c, t,
+         sums, products);
+  launch("batch_norm_backward: merge", merge_sums, grid_of_channels(c), stream, chunks, c, t, sums,
+         products, out, k);
+  launch_for_each("batch_norm_backward", s.rows * c, stream,
+                  InputGradient{c, x, dy, mean, k, out.dx});
+}
+
+}  // namespace earshot::cuda

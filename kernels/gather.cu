@@ -1,0 +1,88 @@
+#include "kernels/gather.h"
+#include "kernels/mel_resize.cuh"
+
+namespace earshot::cuda {
+namespace {
+
+constexpr int kThreads = 256;
+
+/// What a search of a placement's copies works on; cells: samples (shift 0) or columns (shift 8).
+struct Copies {
+  const int64_t* positions;
+  int32_t count;
+  int shift;
+  int64_t length, roll;  // of the clip, in cells
+};
+
+/// The clip's cell at cell t of the window; -1 where no copy covers it.
+__device__ inline int64_t cell_at(const Copies& copies, int64_t t) {
+  int32_t low = 0, high = copies.count;  // of the copies that start at or before t
+  while (low < high) {
+    const int32_t middle = (low + high) / 2;
+    if ((copies.positions[middle] >> copies.shift) <= t)
+      low = middle + 1;
+    else
+      high = middle;
+  }
+  if (low == 0) return -1;
+  const int64_t u = t - (copies.positions[low - 1] >> copies.shift);
+  if (u >= copies.length) return -1;
+  return u < copies.roll ? u - copies.roll + copies.length : u - copies.roll;
+}
+
+__global__ void __launch_bounds__(kThreads)
+    assemble_wave(GatherPlanView plan, WaveSource source, int64_t window, float* out) {
+  const int64_t t = int64_t{blockIdx.x} * kThreads + threadIdx.x;
+  if (t >= window) return;
+  for (int64_t i = blockIdx.y; i < plan.examples; i += gridDim.y) {
+    float sum = 0;
+    for (int32_t k = plan.first_placement[i]; k < plan.first_placement[i + 1]; ++k) {
+      const Placement& p = plan.placements[k];
+      const int64_t cell =
+          cell_at({plan.positions + p.first_copy, p.copies, 0, source.length[p.clip], p.roll}, t);
+      if (cell >= 0)
+        sum +=
+            p.weight / 32768.0f * static_cast<float>(source.samples[source.offset[p.clip] + cell]);
+    }
+    out[i * window + t] = sum;
+  }
+}
+
+/// Band `band` of column `column` of example `i`, before the resize.
+struct PlacedColumns {
+  GatherPlanView plan;
+  MelSource source;
+  __device__ float operator()(int64_t i, int64_t column, int64_t band) const {
+    float sum = 0;
+    for (int32_t k = plan.first_placement[i]; k < plan.first_placement[i + 1]; ++k) {
+      const Placement& p = plan.placements[k];
+      const int64_t frames = source.frames[p.clip];
+      const int64_t roll =
+          frames > 0 ? static_cast<uint32_t>(p.roll >> 8) % static_cast<uint32_t>(frames) : 0;
+      const int64_t cell =
+          cell_at({plan.positions + p.first_copy, p.copies, 8, frames, roll}, column);
+      if (cell >= 0)
+        sum += p.weight * source.columns[source.offset[p.clip] + cell * kMelBands + band];
+      else if (source.pad_with_floor)
+        sum += p.weight * source.floor[p.clip];
+    }
+    return sum;
+  }
+};
+
+}  // namespace
+
+void gather_wave(const GatherPlanView& plan, const WaveSource& source, int64_t t, float* out,
+                 Stream stream) {
+  launch("gather_wave", assemble_wave,
+         {{blocks_x(ceil_div(t, kThreads)), blocks_y(plan.examples)}, kThreads}, stream, plan,
+         source, t, out);
+}
+
+void gather_mel(const GatherPlanView& plan, const MelSource& source, int64_t w, float* out,
+                Stream stream) {
+  launch_resize("gather_mel", plan.examples, source.native_columns, w, out, stream,
+                PlacedColumns{plan, source});
+}
+
+}  // namespace earshot::cuda

@@ -1,0 +1,62 @@
+#include "kernels/columns.cuh"
+#include "kernels/reduce.h"
+
+namespace earshot::cuda {
+namespace {
+
+__global__ void __launch_bounds__(kWarp* kLines)
+    chunk_sums(RowChunks chunks, int64_t c, const float* x, float* sums) {
+  static __shared__ float of_line[kLines][kWarp];
+  const int64_t k = blockIdx.y, i = channel();
+  float sum = 0;
+  if (i < c)
+    for (int64_t r = chunks.begin(k) + threadIdx.y; r < chunks.end(k); r += kLines)
+      sum += x[r * c + i];
+  of_line[threadIdx.y][threadIdx.x] = sum;
+  __syncthreads();
+  if (threadIdx.y != 0 || i >= c) return;
+  for (int line = 1; line < kLines; ++line) sum += of_line[line][threadIdx.x];
+  sums[k * c + i] = sum;
+}
+
+struct MergeSums {
+  int64_t chunks, c;
+  const float* sums;
+  float* out;
+  __device__ void operator()(int64_t i) const {
+    double sum = 0;
+    for (int64_t k = 0; k < chunks; ++k) sum += static_cast<double>(sums[k * c + i]);
+    out[i] = static_cast<float>(sum);
+  }
+};
+
+struct ClearFlag {
+  int32_t* bad;
+  __device__ void operator()(int64_t) const { *bad = 0; }
+};
+
+struct CheckFinite {
+  const float* x;
+  int32_t* bad;
+  __device__ void operator()(int64_t i) const {
+    if (!(fabsf(x[i]) <= 3.402823466e38f)) atomicOr(bad, 1);
+  }
+};
+
+}  // namespace
+
+int64_t column_sums_scratch(int64_t rows, int64_t c) { return RowChunks(rows).count * c; }
+
+void column_sums(int64_t rows, int64_t c, const float* x, float* scratch, float* out,
+                 Stream stream) {
+  const RowChunks chunks(rows);
+  launch("column_sums", chunk_sums, grid_of_chunks(chunks, c), stream, chunks, c, x, scratch);
+  launch_for_each("column_sums: merge", c, stream, MergeSums{chunks.count, c, scratch, out});
+}
+
+void all_finite(int64_t count, const float* x, int32_t* bad, Stream stream) {
+  launch_for_each("all_finite: clear", 1, stream, ClearFlag{bad});
+  launch_for_each("all_finite", count, stream, CheckFinite{x, bad});
+}
+
+}  // namespace earshot::cuda

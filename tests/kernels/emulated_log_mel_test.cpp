@@ -1,0 +1,89 @@
+// The device's front end with an FFT of the test's own between the kernels, against the CPU's.
+#include <gtest/gtest.h>
+#include <kiss_fftr.h>
+
+#include <memory>
+
+#include "kernels/gather.h"
+#include "kernels/log_mel.h"
+#include "tests/emulator/emulator.h"
+#include "tests/reference/compare.h"
+#include "tests/reference/values.h"
+
+namespace earshot {
+namespace {
+
+using emulator::Input;
+using emulator::Output;
+
+constexpr int64_t kFft = 2048, kBins = 1025, kBands = 128;
+
+std::vector<float> spectra(const std::vector<float>& frames) {
+  const std::unique_ptr<kiss_fftr_state, decltype(&std::free)> fft(
+      kiss_fftr_alloc(kFft, 0, nullptr, nullptr), std::free);
+  const size_t rows = frames.size() / kFft;
+  std::vector<kiss_fft_cpx> bins(rows * kBins);
+  for (size_t row = 0; row < rows; ++row)
+    kiss_fftr(fft.get(), &frames[row * kFft], &bins[row * kBins]);
+  std::vector<float> out;
+  for (const kiss_fft_cpx& bin : bins) {
+    out.push_back(bin.r);
+    out.push_back(bin.i);
+  }
+  return out;
+}
+
+struct FrontEnd {
+  LogMelSettings settings;
+  int64_t n, t, w;
+
+  std::vector<float> on_emulator(const std::vector<float>& wave) const {
+    const int64_t frames = 1 + t / 256;
+    const MelBank bank = mel_bank();
+    const Input<float> on_wave("wave", wave), window("window", hann_window()),
+        weights("mel weights", bank.weights);
+    const Input<MelTriangle> triangles("triangles", bank.triangles);
+    Output<float> cut("frames", n * frames * kFft), db("db", n * frames * kBands),
+        maxima("maxima", n), out("log-mel", n * kBands * w);
+    cuda::log_mel_frames(n, t, on_wave.data(), window.data(), cut.data(), nullptr);
+    const Input<float> spectrum("spectrum", spectra(cut.values()));
+    cuda::log_mel_bands(n, frames, spectrum.data(), settings, {triangles.data(), weights.data()},
+                        db.data(), maxima.data(), nullptr);
+    cuda::log_mel_resize(n, frames, w, settings, db.data(), maxima.data(), out.data(), nullptr);
+    return out.values();
+  }
+
+  std::vector<double> on_cpu(const std::vector<float>& wave) const {
+    const int64_t frames = 1 + t / 256;
+    std::vector<double> all;
+    LogMel extractor(settings);
+    for (int64_t i = 0; i < n; ++i) {
+      std::vector<float> columns(static_cast<size_t>(frames * kBands));
+      std::vector<float> out(static_cast<size_t>(w * kBands));
+      extractor.extract(std::span(wave).subspan(static_cast<size_t>(i * t), static_cast<size_t>(t)),
+                        columns.data());
+      resize_columns(columns.data(), frames, w, out.data());
+      all.insert(all.end(), out.begin(), out.end());
+    }
+    return all;
+  }
+};
+
+TEST(EmulatedLogMel, IsTheCpus) {
+  const LogMelSettings amplitude, power{10.0, 1e-10, 80.0};
+  for (const FrontEnd& f :
+       {FrontEnd{amplitude, 1, 1, 1}, FrontEnd{power, 2, 2, 3}, FrontEnd{amplitude, 3, 1023, 5},
+        FrontEnd{power, 2, 4097, 33}, FrontEnd{amplitude, 1, 9000, 70}}) {
+    std::vector<float> wave = random_values(f.n * f.t, 1);
+    for (size_t i = wave.size() / 3; i < wave.size() / 2; ++i) wave[i] *= 1e-6f;  // to the floor
+    const std::vector<double> expected = f.on_cpu(wave);
+    // The same float32 spectra; a power's sum may be ordered otherwise (relative error, at most
+    // 20 / ln 10 dB of it), and values up to 200 dB round, through the resize too.
+    const double g = growth(kBins) * 8.7 + growth(4) * 200;
+    expect_close(f.on_emulator(wave), expected,
+                 rounding(g, std::vector<double>(expected.size(), 1.0)), "log-mel");
+  }
+}
+
+}  // namespace
+}  // namespace earshot
