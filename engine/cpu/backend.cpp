@@ -74,7 +74,9 @@ class CpuBackend : public Backend {
   DeviceMemory share(const void* from, int64_t bytes, const char*) override {
     return {const_cast<void*>(from), bytes, [](void*) {}};  // only ever read
   }
-  void zero(const Tensor& t) override { std::memset(t.data, 0, static_cast<size_t>(t.bytes())); }
+  void zero(const Tensor& t) override {
+    if (t.bytes() > 0) std::memset(t.data, 0, static_cast<size_t>(t.bytes()));
+  }
   void copy_to_device(const Tensor& to, const void* from) override {
     std::memcpy(to.data, from, static_cast<size_t>(to.bytes()));
   }
