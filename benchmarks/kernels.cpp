@@ -1,14 +1,9 @@
-// Every kernel of the CPU alone, at the shapes of cnn-audio 2 s and cnn-spec 2 s, batch 32.
-// GB/s counts each tensor read or written once; GFLOP/s as stated per case.
-#include <benchmark/benchmark.h>
-
+// Every operation of the step alone, at the shapes of cnn-audio 2 s and cnn-spec 2 s, batch 32, on
+// the device of --device. GB/s counts each tensor read or written once; GFLOP/s as stated per case.
 #include <vector>
 
-#include "engine/backend.h"
-#include "kernels/batch_norm.h"
-#include "kernels/log_mel.h"
+#include "benchmarks/device.h"
 #include "kernels/philox.h"
-#include "kernels/pool.h"
 
 namespace earshot {
 namespace {
@@ -19,6 +14,23 @@ std::vector<float> uniform(int64_t count) {
   for (float& v : values) v = static_cast<float>(2 * random.uniform() - 1);
   return values;
 }
+
+/// A tensor on the device, uniform in [-1, 1).
+struct OnDevice {
+  explicit OnDevice(const Shape& shape, DType type = DType::kF32)
+      : memory(benchmark_backend().allocate(shape.count() * bytes_of(type), "bench")),
+        tensor{memory.data(), shape, type, "bench"} {
+    if (type == DType::kF32)
+      benchmark_backend().copy_to_device(tensor, uniform(shape.count()).data());
+    else
+      benchmark_backend().zero(tensor);
+  }
+  operator const Tensor&() const { return tensor; }  // NOLINT: stands for its tensor
+  DeviceMemory memory;
+  Tensor tensor;
+};
+
+Shape vector(int64_t c) { return {1, 1, 1, c}; }
 
 void report(benchmark::State& state, double flops, double bytes) {
   using benchmark::Counter;
@@ -37,83 +49,94 @@ constexpr ConvolutionShape kConvolutions[] = {
 /// implementation skips.
 void convolution(benchmark::State& state, bool backward) {
   const ConvolutionShape& s = kConvolutions[state.range(0)];
-  const auto backend = make_cpu_backend(0);
-  const auto plan = backend->convolution(s, "bench");
-  std::vector<float> x = uniform(s.x().count()), weight = uniform(s.weight().count()),
-                     bias = uniform(s.c_out), y(s.y().count()), dy = uniform(s.y().count()),
-                     dx(x.size()), dweight(weight.size()), dbias(bias.size());
-  std::vector<uint8_t> argmax(y.size());
-  const DeviceMemory scratch =
-      backend->allocate(std::max(plan->forward_scratch(), plan->backward_scratch()), "scratch");
-  const auto tensor = [](auto& v, const Shape& shape) {
-    return Tensor{v.data(), shape, sizeof(v[0]) == 1 ? DType::kU8 : DType::kF32, "bench"};
-  };
-  const Tensor pad{scratch.data(), {1, 1, 1, scratch.bytes()}, DType::kU8, "scratch"};
-  const Shape vector{1, 1, 1, s.c_out};
-  const ConvolutionForward forward{tensor(x, s.x()),      tensor(weight, s.weight()),
-                                   tensor(bias, vector),  tensor(y, s.y()),
-                                   tensor(argmax, s.y()), pad};
+  const auto plan = benchmark_backend().convolution(s, "bench");
+  const OnDevice x(s.x()), weight(s.weight()), bias(vector(s.c_out)), y(s.y()), dy(s.y()),
+      dx(s.x()), dweight(s.weight()), dbias(vector(s.c_out)), argmax(s.y(), DType::kU8);
+  const OnDevice scratch(vector(std::max(plan->forward_scratch(), plan->backward_scratch())),
+                         DType::kU8);
+  const ConvolutionForward forward{x, weight, bias, y, argmax, scratch};
   plan->forward(forward);
-  for (auto _ : state) {
+  time_on_device(state, [&] {
     if (backward)
-      plan->backward({forward.x, forward.weight, forward.y, forward.argmax, tensor(dy, s.y()),
-                      tensor(dx, s.x()), tensor(dweight, s.weight()), tensor(dbias, vector), pad});
+      plan->backward({x, weight, y, argmax, dy, dx, dweight, dbias, scratch});
     else
       plan->forward(forward);
-  }
+  });
   const double tensors = 4.0 * double(s.x().count() + s.y().count() + s.weight().count());
   report(state, s.flops() * (backward ? 2 : 1), tensors * (backward ? 2 : 1));
   state.SetLabel(fmt::format("{} k{}x{} -> {} pool {}x{}: {}", to_string(s.x()), s.kernel_h,
                              s.kernel_w, s.c_out, s.pool_h, s.pool_w, plan->implementation()));
 }
-BENCHMARK_CAPTURE(convolution, forward, false)->DenseRange(0, 7)->Unit(benchmark::kMillisecond);
-BENCHMARK_CAPTURE(convolution, backward, true)->DenseRange(0, 7)->Unit(benchmark::kMillisecond);
-
-/// Reads x, writes y (1/16) and argmax.
-void max_pool(benchmark::State& state) {
-  const PoolShape s{8, 1, 88192, 32, 1, 16};
-  const std::vector<float> x = uniform(s.n * s.w * s.c);
-  std::vector<float> y(x.size() / 16);
-  std::vector<uint8_t> argmax(y.size());
-  for (auto _ : state) max_pool_forward(s, x.data(), y.data(), argmax.data());
-  report(state, double(x.size()), 4.0 * double(x.size() + y.size()) + double(y.size()));
-}
-BENCHMARK(max_pool)->Unit(benchmark::kMillisecond);
+BENCHMARK_CAPTURE(convolution, forward, false)
+    ->DenseRange(0, 7)
+    ->Unit(benchmark::kMillisecond)
+    ->UseRealTime();
+BENCHMARK_CAPTURE(convolution, backward, true)
+    ->DenseRange(0, 7)
+    ->Unit(benchmark::kMillisecond)
+    ->UseRealTime();
 
 /// Forward reads x twice (moments, then output) and writes y: 12 bytes, 5 flops an element.
-void batch_norm(benchmark::State& state) {
-  const BatchNormShape s{32 * 5512, 32};
-  const std::vector<float> x = uniform(s.rows * s.c), one(32, 1.0f), zero(32, 0.0f);
-  std::vector<float> y(x.size()), a(32), b(32), c(32), d(32);
-  for (auto _ : state)
-    batch_norm_train(s, x.data(), one.data(), zero.data(), 0.99f, 1e-3f,
-                     {a.data(), b.data(), c.data(), d.data()}, y.data());
-  report(state, 5.0 * double(x.size()), 12.0 * double(x.size()));
+/// Backward reads x and dy twice and writes dx: 20 bytes, 10 flops an element.
+void batch_norm(benchmark::State& state, bool backward) {
+  const Shape shape{32, 1, 5512, 32};
+  const OnDevice x(shape), y(shape), dy(shape), dx(shape), gamma(vector(32)), beta(vector(32)),
+      moving_mean(vector(32)), moving_variance(vector(32)), mean(vector(32)), deviation(vector(32)),
+      dgamma(vector(32)), dbeta(vector(32));
+  Backend& backend = benchmark_backend();
+  time_on_device(state, [&] {
+    if (backward)
+      backend.batch_norm_backward({x, gamma, mean, deviation, dy, dx, dgamma, dbeta});
+    else
+      backend.batch_norm_train(
+          {x, gamma, beta, moving_mean, moving_variance, y, mean, deviation, 0.99f, 1e-3f});
+  });
+  const auto count = double(shape.count());
+  report(state, (backward ? 10 : 5) * count, (backward ? 20 : 12) * count);
 }
-BENCHMARK(batch_norm)->Unit(benchmark::kMillisecond);
+BENCHMARK_CAPTURE(batch_norm, forward, false)->Unit(benchmark::kMicrosecond)->UseRealTime();
+BENCHMARK_CAPTURE(batch_norm, backward, true)->Unit(benchmark::kMicrosecond)->UseRealTime();
+
+/// The dense layer of cnn-spec: 2 n in out flops forward, twice that backward.
+void dense(benchmark::State& state, bool backward) {
+  const int64_t n = 32, in = 4 * 4 * 256, out = 64;
+  const OnDevice x({n, 1, 1, in}), weight({in, 1, 1, out}), bias(vector(out)), y({n, 1, 1, out}),
+      dy({n, 1, 1, out}), dx({n, 1, 1, in}), dweight({in, 1, 1, out}), dbias(vector(out));
+  Backend& backend = benchmark_backend();
+  time_on_device(state, [&] {
+    if (backward)
+      backend.dense_backward({x, weight, y, dy, dx, dweight, dbias, Activation::kRelu});
+    else
+      backend.dense_forward({x, weight, bias, y, Activation::kRelu});
+  });
+  const double times = backward ? 2 : 1;
+  report(state, times * 2.0 * double(n * in * out),
+         times * 4.0 * double(n * in + in * out + n * out));
+}
+BENCHMARK_CAPTURE(dense, forward, false)->Unit(benchmark::kMicrosecond)->UseRealTime();
+BENCHMARK_CAPTURE(dense, backward, true)->Unit(benchmark::kMicrosecond)->UseRealTime();
 
 /// Reads p, g, m, v and writes p, m, v: 28 bytes, 12 flops a parameter.
 void adam_update(benchmark::State& state) {
-  std::vector<float> p = uniform(1514240), g = uniform(1514240), m(p.size()), v(p.size());
+  constexpr int64_t kParameters = 1514240;
+  const OnDevice p(vector(kParameters)), g(vector(kParameters)), m(vector(kParameters)),
+      v(vector(kParameters));
+  benchmark_backend().zero(v);
   const AdamStep step = adam_step(10, 1e-3, 0.9, 0.999, 1e-7, 0);
-  for (auto _ : state)
-    adam(p.data(), g.data(), m.data(), v.data(), static_cast<int64_t>(p.size()), step);
-  report(state, 12.0 * double(p.size()), 28.0 * double(p.size()));
+  time_on_device(state, [&] { benchmark_backend().adam(p, g, m, v, step); });
+  report(state, 12.0 * kParameters, 28.0 * kParameters);
 }
-BENCHMARK(adam_update)->Unit(benchmark::kMicrosecond);
+BENCHMARK(adam_update)->Unit(benchmark::kMicrosecond)->UseRealTime();
 
-/// One thread; the counter is seconds of audio per second.
+/// 32 waves of 2 s; the counter is seconds of audio per second.
 void log_mel(benchmark::State& state) {
-  const std::vector<float> wave = uniform(10 * 44100);
-  std::vector<float> out((1 + wave.size() / 256) * 128);
-  LogMel extractor(LogMelSettings{});
-  for (auto _ : state) benchmark::DoNotOptimize(extractor.extract(wave, out.data()));
-  state.counters["audio s/s"] =
-      benchmark::Counter(10, benchmark::Counter::kIsIterationInvariantRate);
+  constexpr int64_t kExamples = 32, kSamples = 88200, kColumns = 300;
+  const OnDevice wave({kExamples, 1, kSamples, 1}), out({kExamples, 128, kColumns, 1});
+  time_on_device(state, [&] { benchmark_backend().log_mel(wave, LogMelSettings{}, out); });
+  state.counters["audio s/s"] = benchmark::Counter(double(kExamples * kSamples) / 44100,
+                                                   benchmark::Counter::kIsIterationInvariantRate);
 }
-BENCHMARK(log_mel)->Unit(benchmark::kMillisecond);
+BENCHMARK(log_mel)->Unit(benchmark::kMillisecond)->UseRealTime();
 
 }  // namespace
 }  // namespace earshot
-
-BENCHMARK_MAIN();

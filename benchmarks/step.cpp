@@ -1,9 +1,8 @@
 // One training step (forward, loss, backward, Adam) of each network on random inputs.
 // GFLOP/s counts the dense multiply-adds of every layer, whatever the implementation skips.
-#include <benchmark/benchmark.h>
-
 #include <vector>
 
+#include "benchmarks/device.h"
 #include "kernels/philox.h"
 #include "models/tagger.h"
 
@@ -23,26 +22,26 @@ void training_step(benchmark::State& state, ModelKind kind) {
   Config config;
   config.seconds = static_cast<int>(state.range(0));
   const int64_t n = state.range(1);
-  const auto backend = make_cpu_backend(0);
-  Tagger tagger(*backend, config, kind, kClasses, /*trained=*/true);
+  Backend& backend = benchmark_backend();
+  Tagger tagger(backend, config, kind, kClasses, /*trained=*/true);
   tagger.trainable().initialise(1);
   TaggerPass pass(tagger, /*training=*/true, {n});
-  const DeviceMemory memory = backend->allocate(pass.arena().bytes(), "arena");
+  const DeviceMemory memory = backend.allocate(pass.arena().bytes(), "arena");
   pass.bind(memory.data());
-  if (pass.has_wave()) fill(*backend, pass.wave(n), 0.5);
-  if (tagger.has_spec()) fill(*backend, pass.mel(n), 40);
+  if (pass.has_wave()) fill(backend, pass.wave(n), 0.5);
+  if (tagger.has_spec()) fill(backend, pass.mel(n), 40);
   std::vector<float> targets(static_cast<size_t>(n * kClasses), 0.0f), ones(kClasses, 1.0f);
   for (int64_t i = 0; i < n; ++i) targets[i * kClasses + i % kClasses] = 1.0f;
-  backend->copy_to_device(pass.targets(n), targets.data());
-  backend->copy_to_device(pass.class_weights(), ones.data());
+  backend.copy_to_device(pass.targets(n), targets.data());
+  backend.copy_to_device(pass.class_weights(), ones.data());
   Parameters& p = tagger.trainable();
   uint32_t step = 0;
-  for (auto _ : state) {
+  time_on_device(state, [&] {
     pass.loss_of(pass.forward(n, {Mode::kTrain, 1, ++step}));
     pass.backward(n);
-    backend->adam(p.values(), p.gradients(), p.first_moments(), p.second_moments(),
-                  adam_step(step, 1e-3, 0.9, 0.999, 1e-7, 0));
-  }
+    backend.adam(p.values(), p.gradients(), p.first_moments(), p.second_moments(),
+                 adam_step(step, 1e-3, 0.9, 0.999, 1e-7, 0));
+  });
   double flops = 0;
   for (const auto& layer : pass.work()) flops += layer.forward_flops + layer.backward_flops;
   using benchmark::Counter;
@@ -64,5 +63,3 @@ EARSHOT_STEP(cnn_comb, ModelKind::kComb);
 
 }  // namespace
 }  // namespace earshot
-
-BENCHMARK_MAIN();
