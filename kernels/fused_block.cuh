@@ -1,0 +1,38 @@
+// What the kernels of the fused block share: tiles of the wave with zeros around it.
+#pragma once
+
+#include "kernels/fused_block.h"
+#include "kernels/launch.cuh"
+
+namespace earshot::cuda {
+
+constexpr int kTaps = kFusedTaps, kReach = kTaps / 2, kChannels = kFusedChannels;
+
+/// Where a tile of windows lies: tiles never cross an example.
+struct FusedTile {
+  int64_t n, first;  // example; first window
+  __device__ FusedTile(const FusedBlockShape& s, int64_t index, int windows) {
+    const auto per_example = static_cast<uint32_t>(ceil_div(s.out_w(), windows));
+    const uint32_t i = static_cast<uint32_t>(index), example = i / per_example;
+    n = example;
+    first = int64_t{i - example * per_example} * windows;
+  }
+};
+
+inline int64_t fused_tiles(const FusedBlockShape& s, int windows) {
+  return s.n * ceil_div(s.out_w(), windows);
+}
+
+/// to[i] = x[n, first + i], zero outside the wave.
+__device__ inline void load_wave(const FusedBlockShape& s, const float* x, int64_t n, int64_t first,
+                                 int count, int thread, int threads, float* to) {
+  for (int i = thread; i < count; i += threads) {
+    const int64_t at = first + i;
+    to[i] = at >= 0 && at < s.w ? x[n * s.w + at] : 0.0f;
+  }
+}
+
+/// Throws LaunchError where the kernels have not this shape.
+void check_fused(const FusedBlockShape& s);
+
+}  // namespace earshot::cuda
