@@ -76,6 +76,10 @@ Tagger::Networks Tagger::build() {
   return n;
 }
 
+void Tagger::initialise(uint64_t seed) {
+  for (size_t i = 0; i < sets_.size(); ++i) sets_[i].parameters->initialise(seed + i);
+}
+
 void Tagger::load_trunk(ModelKind trunk, const SafetensorsFile& file) {
   if (kind_ != ModelKind::kComb) fail("only cnn-comb has trunks to load");
   sets_[trunk == ModelKind::kAudio ? 0 : 1].parameters->load(file, "");

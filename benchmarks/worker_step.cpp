@@ -1,0 +1,59 @@
+#include <CLI/CLI.hpp>
+#include <memory>
+
+#include "benchmarks/worker.h"
+#include "engine/select_backend.h"
+#include "models/step_case.h"
+#include "tools/device_options.h"
+
+namespace earshot {
+namespace {
+
+struct Options {
+  std::string config = "paper-2s", model = "cnn-audio", save;
+  std::vector<std::string> set;
+  int64_t batch = 0;
+  DeviceOptions device;
+};
+
+void work(const Options& o) {
+  const Config config = load_config(o.config, o.set);
+  const auto backend = select_backend(o.device.device, o.device.threads);
+  const int64_t idle = peak_resident_bytes();
+  StepCase step(*backend, config, model_kind(o.model), o.batch > 0 ? o.batch : config.batch);
+  if (!o.save.empty()) step.save(o.save);
+  double flops = 0;
+  for (const auto& layer : step.pass().work()) flops += layer.forward_flops + layer.backward_flops;
+  serve({{"device", backend->name()},
+         {"description", backend->description()},
+         {"idle_bytes", idle},
+         {"planned_bytes", step.bytes()},
+         {"dense_flops", flops * static_cast<double>(step.batch())}},
+        [&] { step.run(); });
+}
+
+}  // namespace
+
+void add_step_worker(CLI::App& app, std::function<void()>& chosen) {
+  auto o = std::make_shared<Options>();
+  CLI::App* sub = app.add_subcommand(
+      "step", "Training steps of one network on random inputs: forward, loss, backward, Adam");
+  sub->add_option("--config", o->config, "A YAML file, or one of the shipped configs")
+      ->type_name("C")
+      ->capture_default_str();
+  sub->add_option("--set", o->set, "One setting over the config's; may be repeated")
+      ->type_name("KEY=VALUE")
+      ->allow_extra_args(false);
+  sub->add_option("--model", o->model, "cnn-audio, cnn-spec or cnn-comb")
+      ->type_name("M")
+      ->capture_default_str();
+  sub->add_option("--batch", o->batch, "Examples a step; 0: the config's")
+      ->type_name("N")
+      ->capture_default_str();
+  sub->add_option("--save", o->save, "Write weights, inputs and first outputs here (safetensors)")
+      ->type_name("FILE");
+  add_device_options(*sub, o->device);
+  sub->callback([o, &chosen] { chosen = [o] { work(*o); }; });
+}
+
+}  // namespace earshot
