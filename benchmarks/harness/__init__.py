@@ -1,0 +1,1 @@
+"""The driver of benchmarks/run; Python's own library alone."""
