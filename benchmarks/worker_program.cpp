@@ -12,5 +12,6 @@ int main(int argc, char** argv) {
   app.require_subcommand(1);
   std::function<void()> chosen;
   earshot::add_step_worker(app, chosen);
+  earshot::add_mel_worker(app, chosen);
   return earshot::run_program(app, argc, argv, [&] { chosen(); });
 }
