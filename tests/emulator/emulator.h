@@ -27,7 +27,8 @@ struct Fault : std::runtime_error {
 /// The schedules of the launches from here on.
 void seed(uint64_t value);
 
-/// Memory of the emulated device between guard bands.
+/// Memory of the emulated device between guard bands. The same class on a real device, less strict:
+/// tests/device/memory.cpp.
 class Memory {
  public:
   enum class Content { kInput, kInOut, kUndefined };
@@ -36,7 +37,10 @@ class Memory {
   Memory(const Memory&) = delete;
   Memory& operator=(const Memory&) = delete;
 
-  unsigned char* data() const;
+  unsigned char* data() const;  // the device's
+  /// All bytes, from and to the host's memory.
+  void write(const void* from);
+  void read(void* to) const;
   /// Throws Fault where a guard band was touched or a cell of an undefined buffer never stored.
   void check() const;
 
@@ -52,7 +56,9 @@ class Buffer {
   /// What the kernels left, checked.
   std::vector<T> values() const {
     memory_.check();
-    return {data(), data() + count_};
+    std::vector<T> values(static_cast<size_t>(count_));
+    memory_.read(values.data());
+    return values;
   }
 
  protected:
@@ -61,7 +67,7 @@ class Buffer {
       : count_(static_cast<int64_t>(count)), memory_(std::move(name), count_, sizeof(T), content) {}
   Buffer(std::string name, std::span<const T> values, Memory::Content content)
       : Buffer(std::move(name), values.size(), content) {
-    for (size_t i = 0; i < values.size(); ++i) data()[i] = values[i];
+    memory_.write(values.data());
   }
 
  private:

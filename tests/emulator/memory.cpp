@@ -224,6 +224,13 @@ Memory::~Memory() {
 
 unsigned char* Memory::data() const { return region_->begin; }
 
+void Memory::write(const void* from) {
+  if (region_->bytes > 0) std::memcpy(region_->begin, from, static_cast<size_t>(region_->bytes));
+}
+void Memory::read(void* to) const {
+  if (region_->bytes > 0) std::memcpy(to, region_->begin, static_cast<size_t>(region_->bytes));
+}
+
 void Memory::check() const {
   const Region& r = *region_;
   for (int64_t i = 0; i < kGuard; ++i)
