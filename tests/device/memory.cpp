@@ -31,6 +31,8 @@ const auto* const kEnvironment = testing::AddGlobalTestEnvironment(new NeedsGpu)
 
 }  // namespace
 
+void seed(uint64_t) {}  // a device has schedules of its own
+
 struct Region {
   std::string name;
   unsigned char* block = nullptr;  // the device's, with the guard bands
