@@ -43,6 +43,8 @@ constexpr ConvolutionShape kConvolutions[] = {
     {32, 1, 5512, 64, 64, 1, 9, 1, 16}, {32, 1, 344, 128, 128, 1, 7, 1, 16},
     {32, 128, 300, 1, 64, 4, 4, 1, 1},  {32, 128, 300, 64, 64, 4, 4, 2, 2},
     {32, 32, 75, 64, 128, 3, 3, 2, 4},  {32, 8, 9, 128, 256, 3, 3, 2, 2},
+    {32, 64, 150, 64, 64, 4, 4, 2, 2},  {32, 16, 18, 128, 128, 3, 3, 2, 2},
+    {32, 4, 4, 256, 256, 3, 3, 2, 2},
 };
 
 /// Forward: flops() of ConvolutionShape. Backward: twice that, the dense count, whatever the
@@ -68,11 +70,11 @@ void convolution(benchmark::State& state, bool backward) {
                              s.kernel_w, s.c_out, s.pool_h, s.pool_w, plan->implementation()));
 }
 BENCHMARK_CAPTURE(convolution, forward, false)
-    ->DenseRange(0, 7)
+    ->DenseRange(0, 10)
     ->Unit(benchmark::kMillisecond)
     ->UseRealTime();
 BENCHMARK_CAPTURE(convolution, backward, true)
-    ->DenseRange(0, 7)
+    ->DenseRange(0, 10)
     ->Unit(benchmark::kMillisecond)
     ->UseRealTime();
 

@@ -1,12 +1,16 @@
 #include "engine/cpu/convolution.h"
 
+#include <omp.h>
+
 #include <algorithm>
 #include <oneapi/dnnl/dnnl.hpp>
+#include <optional>
 #include <unordered_map>
 
 #include "kernels/activation.h"
 #include "kernels/pool.h"
 #include "kernels/pooled_conv.h"
+#include "kernels/winograd.h"
 
 namespace earshot {
 namespace {
@@ -49,6 +53,10 @@ constexpr int64_t kSparsePool = 8;
 class CpuConvolution : public Convolution {
  public:
   CpuConvolution(const ConvolutionShape& shape, const std::string& layer) : s_(shape) {
+    if (Winograd::pays(pooled_shape())) {
+      winograd_.emplace(pooled_shape(), omp_get_max_threads());
+      return;
+    }
     try {
       plan();
     } catch (const dnnl::error& error) {
@@ -58,6 +66,7 @@ class CpuConvolution : public Convolution {
   }
 
   int64_t forward_scratch() const override {
+    if (winograd_) return winograd_->forward_scratch() * int64_t{sizeof(float)};
     Pieces pieces;
     pieces.take(forward_.weights_desc().get_size());
     pieces.take(forward_.scratchpad_desc().get_size());
@@ -66,6 +75,9 @@ class CpuConvolution : public Convolution {
   }
 
   int64_t backward_scratch() const override {
+    if (winograd_)
+      return std::max(winograd_->data_scratch(), winograd_->weight_scratch()) *
+             int64_t{sizeof(float)};
     Pieces pieces;
     if (sparse()) {
       const PooledConvShape s = pooled_shape();
@@ -83,6 +95,11 @@ class CpuConvolution : public Convolution {
     check_shape(t.x, s_.x(), "convolution");
     check_shape(t.weight, s_.weight(), "convolution");
     check_shape(t.y, s_.y(), "convolution");
+    if (winograd_) {
+      winograd_->forward({t.x.f32(), t.weight.f32(), t.bias.f32(), t.y.f32(), t.argmax.u8()},
+                         static_cast<float*>(t.scratch.data));
+      return;
+    }
     Pieces pieces(t.scratch.data);
     const memory weight =
         wrap(forward_.weights_desc(), pieces.take(forward_.weights_desc().get_size()));
@@ -101,16 +118,24 @@ class CpuConvolution : public Convolution {
   void backward(const ConvolutionBackward& t) override {
     check_shape(t.dy, s_.y(), "convolution backward");
     check_shape(t.x, s_.x(), "convolution backward");
+    float* scratch = static_cast<float*>(t.scratch.data);
+    const PooledConvBackward own{t.x.f32(),       t.weight.f32(), t.y.f32(),
+                                 t.argmax.u8(),   t.dy.f32(),     t.dx.f32(),
+                                 t.dweight.f32(), t.dbias.f32(),  scratch};
+    if (winograd_) {
+      winograd_->weight_gradient(own, scratch);
+      if (t.dx.data) winograd_->data_gradient(own, scratch);
+      return;
+    }
     if (sparse()) {
-      pooled_conv_backward(pooled_shape(), {t.x.f32(), t.weight.f32(), t.y.f32(), t.argmax.u8(),
-                                            t.dy.f32(), t.dx.f32(), t.dweight.f32(), t.dbias.f32(),
-                                            static_cast<float*>(t.scratch.data)});
+      pooled_conv_backward(pooled_shape(), own);
       return;
     }
     dense_backward(t);
   }
 
   std::string implementation() const override {
+    if (winograd_) return "winograd";
     if (sparse()) return fmt::format("{} | winners only", forward_.impl_info_str());
     return fmt::format("{} | {} | {}", forward_.impl_info_str(), data_.impl_info_str(),
                        weights_.impl_info_str());
@@ -201,6 +226,7 @@ class CpuConvolution : public Convolution {
   PoolShape pool() const { return {s_.n, s_.h, s_.w, s_.c_out, s_.pool_h, s_.pool_w}; }
 
   ConvolutionShape s_;
+  std::optional<Winograd> winograd_;
   memory::desc user_weight_;
   dnnl::convolution_forward::primitive_desc forward_;
   dnnl::convolution_backward_data::primitive_desc data_;

@@ -1,0 +1,63 @@
+// Vectors of floats for the hot loops: a body is a template over Avx2 or Avx512 (lanes_avx512.h).
+#pragma once
+
+#include <immintrin.h>
+
+#include <cstdint>
+
+#define EARSHOT_INLINE [[gnu::always_inline]] inline
+
+namespace earshot {
+
+enum class Simd { kAvx2, kAvx512 };
+
+/// The widest of this processor.
+inline Simd best_simd() {
+  const bool wide = __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512vl") &&
+                    __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512dq");
+  return wide ? Simd::kAvx512 : Simd::kAvx2;
+}
+
+struct Avx2 {
+  using Lanes = float __attribute__((vector_size(32)));
+  using Ints = int32_t __attribute__((vector_size(32)));
+  using Loose = float __attribute__((vector_size(32), aligned(4), may_alias));  // in memory
+  static constexpr int64_t kLane = 8;
+  static constexpr int kRows = 6;        // of a matrix product's micro-tile, 2 kLane wide:
+  static constexpr int kWeightRows = 4;  // as many sums as leave registers for the operands
+
+  /// Where y > 0: value, else 0.
+  EARSHOT_INLINE static Lanes where_positive(const float* y, const float* value) {
+    const __m256 mask = _mm256_cmp_ps(_mm256_loadu_ps(y), _mm256_setzero_ps(), _CMP_GT_OQ);
+    return _mm256_and_ps(mask, _mm256_loadu_ps(value));
+  }
+  /// Where cell == number: value, else 0.
+  EARSHOT_INLINE static Lanes where_equal(const uint8_t* cell, int32_t number, Lanes value) {
+    const __m128i bytes = _mm_loadl_epi64(reinterpret_cast<const __m128i*>(cell));
+    const __m256i mask = _mm256_cmpeq_epi32(_mm256_cvtepu8_epi32(bytes), _mm256_set1_epi32(number));
+    return _mm256_and_ps(_mm256_castsi256_ps(mask), value);
+  }
+  EARSHOT_INLINE static void store_bytes(uint8_t* to, Ints x) {
+    for (int i = 0; i < 8; ++i) to[i] = static_cast<uint8_t>(x[i]);
+  }
+};
+
+template <class Isa>
+EARSHOT_INLINE const typename Isa::Loose& lanes_at(const float* p) {
+  return *reinterpret_cast<const typename Isa::Loose*>(p);
+}
+template <class Isa>
+EARSHOT_INLINE typename Isa::Loose& lanes_at(float* p) {
+  return *reinterpret_cast<typename Isa::Loose*>(p);
+}
+
+/// Calls f<0>() ... f<kCount - 1>().
+template <int kCount, int kFirst = 0, class F>
+EARSHOT_INLINE void unrolled(const F& f) {
+  if constexpr (kFirst < kCount) {
+    f.template operator()<kFirst>();
+    unrolled<kCount, kFirst + 1>(f);
+  }
+}
+
+}  // namespace earshot

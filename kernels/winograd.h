@@ -1,0 +1,66 @@
+// Convolution + bias + ReLU + max-pool and its gradients by minimal filtering (kernels/cook_toom.h)
+// of output tiles of 4x4 cells: 49 multiplications instead of 256 a tile for 4x4 kernels, 36
+// instead of 144 for 3x3 ones. Per block of tiles, all of it in L2: transform, one matrix product
+// per point, transform back. The unpooled output and its gradient never exist.
+//   forward   Y = A^T (U * V) A               U = G w G^T     V = B^T x B
+//   data      the same, of the unpooled dy and the weight turned by 180 degrees
+//   weight    dw = G^T (sum_tiles V * M) G     M = A dy A^T
+// Bits depend on neither the thread count nor which thread did what.
+#pragma once
+
+#include <algorithm>
+#include <cstdint>
+
+#include "kernels/lanes.h"
+#include "kernels/pooled_conv.h"
+
+namespace earshot {
+
+struct PooledConvForward {
+  const float* x;       // [n, h, w, c_in]
+  const float* weight;  // [c_out, kernel_h, kernel_w, c_in]
+  const float* bias;    // [c_out]
+  float* y;             // [n, h / pool_h, w / pool_w, c_out]
+  uint8_t* argmax;      // as y, the first of the largest cells; not used where the pool is 1x1
+};
+
+struct WinogradKernels;
+
+class Winograd {
+ public:
+  /// Kernels 3x3 and 4x4, pools that divide 4x4, channels in multiples of 32 up to 512.
+  static bool fits(const PooledConvShape& s);
+  /// Where enough tiles share the transforms of the weight: measured against oneDNN's dense
+  /// convolution, which wins below.
+  static bool pays(const PooledConvShape& s) {
+    return fits(s) && tiles(s) >= 2 * std::max(s.c_in, s.c_out);
+  }
+
+  /// A shape that fits; scratch for at most `threads` threads.
+  Winograd(const PooledConvShape& shape, int threads, Simd simd = best_simd());
+
+  // Floats of `scratch`, on a multiple of 64 bytes.
+  int64_t forward_scratch() const;
+  int64_t data_scratch() const { return forward_scratch(); }
+  int64_t weight_scratch() const;
+
+  void forward(const PooledConvForward& t, float* scratch) const;
+  void data_gradient(const PooledConvBackward& t, float* scratch) const;    // dx
+  void weight_gradient(const PooledConvBackward& t, float* scratch) const;  // dweight, dbias
+
+ private:
+  static int64_t tiles(const PooledConvShape& s);
+  int64_t blocks() const;
+  int64_t parts() const;
+  int64_t block_floats() const;  // of both transformed tensors of one block
+  int64_t part_floats() const;   // of one partial sum of the weight's gradient
+  template <class Work>
+  void each_block(float* scratch, const Work& work) const;
+
+  PooledConvShape s_;
+  const WinogradKernels& kernels_;
+  int threads_;
+  int64_t points_, tiles_, rows_;  // of a tile; in all; in a block
+};
+
+}  // namespace earshot

@@ -1,0 +1,17 @@
+#include <immintrin.h>
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+
+#pragma GCC target("arch=x86-64-v4")
+#include "kernels/lanes_avx512.h"
+#include "kernels/winograd_bodies.h"
+
+namespace earshot {
+
+const WinogradKernels& winograd_avx512(int64_t taps) {
+  return taps == 4 ? kWinogradKernels<Avx512, CookToom<4>> : kWinogradKernels<Avx512, CookToom<3>>;
+}
+
+}  // namespace earshot

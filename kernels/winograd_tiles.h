@@ -1,0 +1,52 @@
+// Inner loops of winograd.cpp, once for every instruction set and kernel size. A block of tiles is
+// held point by point: [points^2][rows][channels].
+#pragma once
+
+#include <cstdint>
+
+#include "kernels/pooled_conv.h"
+#include "kernels/winograd.h"
+
+namespace earshot {
+
+constexpr int64_t kWinogradTile = 4;  // output cells a side
+
+/// Tiles are counted through the batch, row by row. Those past `count` are zeros.
+struct TileBlock {
+  int64_t first, count, rows;
+};
+
+/// For each of `points` matrices: c [rows, columns] = or += a b.
+struct PointProducts {
+  const float* a;
+  const float* b;
+  float* c;
+  int64_t points, rows, columns, depth;
+};
+
+struct WinogradKernels {
+  int64_t panel;  // columns of a packed weight panel
+  /// B^T x B: v [points^2][rows][c_in]
+  void (*input)(const PooledConvShape& s, const float* x, const TileBlock& block, float* v);
+  /// The same of the unpooled gradient, for the data gradient: v [points^2][rows][c_out]
+  void (*gradient_input)(const PooledConvShape& s, const PooledConvBackward& t,
+                         const TileBlock& block, float* v);
+  /// A dy A^T: m [points^2][rows][c_out]; dbias [c_out] += dy
+  void (*gradient_output)(const PooledConvShape& s, const PooledConvBackward& t,
+                          const TileBlock& block, float* m, float* dbias);
+  /// c = a b: a [rows, depth], b in panels [columns / panel][depth][panel]
+  void (*product)(const PointProducts& p);
+  /// c += a^T b: a [depth, rows], b [depth, columns]
+  void (*sum_of_products)(const PointProducts& p);
+  /// bias, ReLU and pool of A^T m A
+  void (*output)(const PooledConvShape& s, const PooledConvForward& t, const TileBlock& block,
+                 const float* m);
+  /// dx = A^T m A
+  void (*gradient)(const PooledConvShape& s, float* dx, const TileBlock& block, const float* m);
+};
+
+// Kernels of 3 or 4 taps a side.
+const WinogradKernels& winograd_avx2(int64_t taps);
+const WinogradKernels& winograd_avx512(int64_t taps);  // only where best_simd() allows
+
+}  // namespace earshot
