@@ -73,6 +73,41 @@ class Convolution {
   virtual std::string implementation() const = 0;
 };
 
+/// Convolutions in a row, each the input of the next, only the last one pooled.
+struct BlockShape {
+  std::vector<ConvolutionShape> convolutions;
+  bool wants_dx;  // backward must give the gradient of x
+};
+/// `layers`: of each convolution in order.
+struct BlockForward {
+  struct Layer {
+    Tensor weight, bias;
+  };
+  Tensor x;
+  std::vector<Layer> layers;
+  Tensor y, argmax, scratch;
+};
+/// dy may be overwritten.
+struct BlockBackward {
+  struct Layer {
+    Tensor weight, bias, dweight, dbias;
+  };
+  Tensor x;
+  std::vector<Layer> layers;
+  Tensor y, argmax, dy, dx, scratch;
+};
+
+/// A whole block as one operation that stores nothing between its convolutions: backward computes
+/// what it needs again from x.
+class FusedBlock {
+ public:
+  virtual ~FusedBlock() = default;
+  virtual int64_t forward_scratch() const = 0;   // bytes
+  virtual int64_t backward_scratch() const = 0;  // bytes
+  virtual void forward(const BlockForward& t) = 0;
+  virtual void backward(const BlockBackward& t) = 0;
+};
+
 /// Statistics are per channel over n, h and w.
 struct BatchNormForward {
   Tensor x, gamma, beta, moving_mean, moving_variance, y;  // moving_*: left alone without data
@@ -135,6 +170,10 @@ class Backend {
   // Layers.
   virtual std::unique_ptr<Convolution> convolution(const ConvolutionShape& shape,
                                                    const std::string& layer) = 0;
+  /// Null where this device has none for the shape and precision: the block is then composed of its
+  /// convolutions.
+  virtual std::unique_ptr<FusedBlock> fused_block(const BlockShape& shape,
+                                                  const std::string& layer) = 0;
   virtual void batch_norm_train(const BatchNormForward& t) = 0;
   virtual void batch_norm_inference(const BatchNormForward& t) = 0;
   virtual void batch_norm_backward(const BatchNormBackward& t) = 0;

@@ -1,8 +1,28 @@
 #include "engine/conv_block.h"
 
 #include <algorithm>
+#include <cstdlib>
+#include <string_view>
 
 namespace earshot {
+namespace {
+
+bool may_fuse() {
+  const char* blocks = std::getenv("EARSHOT_BLOCKS");
+  if (!blocks || std::string_view(blocks) == "fused") return true;
+  if (std::string_view(blocks) != "composed")
+    fail_usage("EARSHOT_BLOCKS={}: set it to fused or composed, or leave it unset", blocks);
+  return false;
+}
+
+ConvolutionShape at_batch(ConvolutionShape shape, int64_t n) {
+  shape.n = n;
+  return shape;
+}
+
+Tensor first_of(const Tensor& t, int64_t n) { return t.data ? t.first(n) : Tensor{}; }
+
+}  // namespace
 
 ConvBlock::ConvBlock(Backend& backend, Parameters& parameters, std::string name,
                      const BlockRow& row, int64_t c_in)
@@ -24,10 +44,16 @@ ConvBlock::ConvBlock(Backend& backend, Parameters& parameters, std::string name,
 }
 
 Shape ConvBlock::plan(Planner& planner, const Shape& input) {
+  set_shapes(input);
+  wants_dx_ = planner.wants_dx;
+  if (!plan_fused(planner)) plan_composed(planner);
+  return units_.back().shape.y();
+}
+
+void ConvBlock::set_shapes(const Shape& input) {
   Shape x = input;
   for (size_t i = 0; i < units_.size(); ++i) {
     Unit& u = units_[i];
-    if (i > 0) planner.advance();
     const bool last = i + 1 == units_.size();
     const auto& conv = row_.convolutions[i];
     u.shape = {x.n,
@@ -42,25 +68,55 @@ Shape ConvBlock::plan(Planner& planner, const Shape& input) {
     if (u.shape.y().features() == 0)
       fail("layer {}: an input of {} is smaller than the pool {}x{}", u.name, to_string(x),
            row_.pool_h, row_.pool_w);
+    x = u.shape.y();
+  }
+}
+
+bool ConvBlock::plan_fused(Planner& planner) {
+  if (!may_fuse()) return false;
+  int64_t forward = 0, backward = 0;
+  for (const int64_t n : planner.batches()) {
+    BlockShape shape{{}, wants_dx_};
+    for (const Unit& u : units_) shape.convolutions.push_back(at_batch(u.shape, n));
+    auto& plan = fused_[n] = backend_.fused_block(shape, name_);
+    if (!plan) {
+      fused_.clear();
+      return false;
+    }
+    forward = std::max(forward, plan->forward_scratch());
+    backward = std::max(backward, plan->backward_scratch());
+  }
+  Unit& last = units_.back();
+  last.y_id = planner.output(last.name + ".y", last.shape.y());
+  if (last.shape.pooled())
+    last.argmax_id = planner.output(last.name + ".argmax", last.shape.y(), DType::kU8);
+  last.forward_scratch_id = planner.forward_scratch(name_ + ".scratch", forward);
+  if (!planner.training) return true;
+  last.backward_scratch_id =
+      planner.backward_scratch(name_ + ".dscratch", {1, 1, 1, backward}, DType::kU8);
+  Unit& first = units_.front();
+  if (wants_dx_) first.dx_id = planner.input_gradient(first.name + ".dx", first.shape.x());
+  return true;
+}
+
+void ConvBlock::plan_composed(Planner& planner) {
+  for (size_t i = 0; i < units_.size(); ++i) {
+    Unit& u = units_[i];
+    if (i > 0) planner.advance();
     int64_t forward = 0, backward = 0;
     for (const int64_t n : planner.batches()) {
-      ConvolutionShape at = u.shape;
-      at.n = n;
-      auto& plan = u.plans[n] = backend_.convolution(at, u.name);
+      auto& plan = u.plans[n] = backend_.convolution(at_batch(u.shape, n), u.name);
       forward = std::max(forward, plan->forward_scratch());
       backward = std::max(backward, plan->backward_scratch());
     }
     u.y_id = planner.output(u.name + ".y", u.shape.y());
     if (u.shape.pooled()) u.argmax_id = planner.output(u.name + ".argmax", u.shape.y(), DType::kU8);
     u.forward_scratch_id = planner.forward_scratch(u.name + ".scratch", forward);
-    if (planner.training) {
-      u.backward_scratch_id =
-          planner.backward_scratch(u.name + ".dscratch", {1, 1, 1, backward}, DType::kU8);
-      if (i > 0 || planner.wants_dx) u.dx_id = planner.input_gradient(u.name + ".dx", x);
-    }
-    x = u.shape.y();
+    if (!planner.training) continue;
+    u.backward_scratch_id =
+        planner.backward_scratch(u.name + ".dscratch", {1, 1, 1, backward}, DType::kU8);
+    if (i > 0 || wants_dx_) u.dx_id = planner.input_gradient(u.name + ".dx", u.shape.x());
   }
-  return x;
 }
 
 void ConvBlock::bind(const Places& places) {
@@ -73,56 +129,83 @@ void ConvBlock::bind(const Places& places) {
   }
 }
 
-Convolution& ConvBlock::planned(Unit& unit, int64_t n) {
-  const auto found = unit.plans.find(n);
-  if (found == unit.plans.end())
-    fail("layer {}: no plan for a batch of {}; the pass was planned for others", unit.name, n);
+template <typename Plans>
+auto& ConvBlock::planned(Plans& plans, int64_t n, const std::string& layer) {
+  const auto found = plans.find(n);
+  if (found == plans.end())
+    fail("layer {}: no plan for a batch of {}; the pass was planned for others", layer, n);
   return *found->second;
 }
 
 Tensor ConvBlock::forward(const Tensor& input, const StepInfo&) {
-  Tensor x = input;
   const int64_t n = input.shape.n;
+  if (!fused_.empty()) return forward_fused(input);
+  Tensor x = input;
   for (Unit& u : units_) {
     u.x = x;
     const Tensor y = u.y.first(n);
-    planned(u, n).forward({x, parameters_.value(u.weight), parameters_.value(u.bias), y,
-                           u.argmax.data ? u.argmax.first(n) : Tensor{}, u.forward_scratch});
+    planned(u.plans, n, u.name)
+        .forward({x, parameters_.value(u.weight), parameters_.value(u.bias), y,
+                  first_of(u.argmax, n), u.forward_scratch});
     x = y;
   }
   return x;
 }
 
+Tensor ConvBlock::forward_fused(const Tensor& x) {
+  const int64_t n = x.shape.n;
+  Unit& last = units_.back();
+  BlockForward t{x, {}, last.y.first(n), first_of(last.argmax, n), last.forward_scratch};
+  for (const Unit& u : units_)
+    t.layers.push_back({parameters_.value(u.weight), parameters_.value(u.bias)});
+  planned(fused_, n, name_).forward(t);
+  units_.front().x = x;
+  return t.y;
+}
+
 Tensor ConvBlock::backward(const Tensor& gradient) {
+  if (!fused_.empty()) return backward_fused(gradient);
   Tensor dy = gradient;
   const int64_t n = gradient.shape.n;
   for (auto u = units_.rbegin(); u != units_.rend(); ++u) {
-    const Tensor dx = u->dx.data ? u->dx.first(n) : Tensor{};
-    planned(*u, n).backward({u->x, parameters_.value(u->weight), u->y.first(n),
-                             u->argmax.data ? u->argmax.first(n) : Tensor{}, dy, dx,
-                             parameters_.gradient(u->weight), parameters_.gradient(u->bias),
-                             u->backward_scratch});
+    const Tensor dx = first_of(u->dx, n);
+    planned(u->plans, n, u->name)
+        .backward({u->x, parameters_.value(u->weight), u->y.first(n), first_of(u->argmax, n), dy,
+                   dx, parameters_.gradient(u->weight), parameters_.gradient(u->bias),
+                   u->backward_scratch});
     dy = dx;
   }
   return dy;
 }
 
+Tensor ConvBlock::backward_fused(const Tensor& dy) {
+  const int64_t n = dy.shape.n;
+  const Unit &first = units_.front(), &last = units_.back();
+  BlockBackward t{first.x,
+                  {},
+                  last.y.first(n),
+                  first_of(last.argmax, n),
+                  dy,
+                  first_of(first.dx, n),
+                  last.backward_scratch};
+  for (const Unit& u : units_)
+    t.layers.push_back({parameters_.value(u.weight), parameters_.value(u.bias),
+                        parameters_.gradient(u.weight), parameters_.gradient(u.bias)});
+  planned(fused_, n, name_).backward(t);
+  return t.dx;
+}
+
 double ConvBlock::forward_flops(int64_t n) const {
   double sum = 0;
-  for (const Unit& u : units_) {
-    ConvolutionShape at = u.shape;
-    at.n = n;
-    sum += at.flops();
-  }
+  for (const Unit& u : units_) sum += at_batch(u.shape, n).flops();
   return sum;
 }
 
 double ConvBlock::backward_flops(int64_t n) const {
   double sum = 0;
   for (const Unit& u : units_) {
-    ConvolutionShape at = u.shape;
-    at.n = n;
-    sum += at.flops() * (u.dx_id >= 0 ? 2 : 1);
+    const bool gives_dx = &u != &units_.front() || wants_dx_;
+    sum += at_batch(u.shape, n).flops() * (gives_dx ? 2 : 1);
   }
   return sum;
 }

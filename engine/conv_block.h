@@ -1,5 +1,7 @@
 // A block of the paper's tables: convolutions with bias and ReLU, the last one followed by the
-// block's max-pool. It is one layer because that is where the speed is.
+// block's max-pool. It is one layer because that is where the speed is: it is composed of the
+// backend's convolutions or, where the backend has one, a fused block that stores nothing between
+// them. EARSHOT_BLOCKS=composed in the environment keeps to the former, to compare the two.
 #pragma once
 
 #include <map>
@@ -37,13 +39,24 @@ class ConvBlock : public Layer {
     int y_id = -1, argmax_id = -1, forward_scratch_id = -1, backward_scratch_id = -1, dx_id = -1;
     Tensor x, y, argmax, forward_scratch, backward_scratch, dx;
   };
-  Convolution& planned(Unit& unit, int64_t n);
+  void set_shapes(const Shape& input);
+  bool plan_fused(Planner& planner);
+  void plan_composed(Planner& planner);
+  Tensor forward_fused(const Tensor& x);
+  Tensor backward_fused(const Tensor& dy);
+  /// The plan for a batch of n, of all plans for batches. Throws Error naming `layer`.
+  template <typename Plans>
+  static auto& planned(Plans& plans, int64_t n, const std::string& layer);
 
   Backend& backend_;
   Parameters& parameters_;
   std::string name_;
   BlockRow row_;
   std::vector<Unit> units_;
+  // Where it is not empty the block is fused: then x and dx lie in the first unit, all else in the
+  // last. By batch size.
+  std::map<int64_t, std::unique_ptr<FusedBlock>> fused_;
+  bool wants_dx_ = false;
 };
 
 }  // namespace earshot

@@ -94,6 +94,9 @@ class CpuBackend : public Backend {
                                            const std::string& layer) override {
     return make_cpu_convolution(shape, layer);
   }
+  std::unique_ptr<FusedBlock> fused_block(const BlockShape&, const std::string&) override {
+    return nullptr;
+  }
 
   void batch_norm_train(const BatchNormForward& t) override {
     check_shape(t.y, t.x.shape, "batch norm");

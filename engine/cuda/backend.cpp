@@ -4,6 +4,7 @@
 #include "engine/cuda/dense.h"
 #include "engine/cuda/device.h"
 #include "engine/cuda/fft.h"
+#include "engine/cuda/fused_block.h"
 #include "engine/plugin.h"
 #include "kernels/activation.h"
 #include "kernels/batch_norm.h"
@@ -58,6 +59,10 @@ class CudaBackend : public Backend {
   std::unique_ptr<Convolution> convolution(const ConvolutionShape& shape,
                                            const std::string& layer) override {
     return make_convolution(device_, shape, precision_, layer);
+  }
+  std::unique_ptr<FusedBlock> fused_block(const BlockShape& shape,
+                                          const std::string& layer) override {
+    return make_fused_block(device_, shape, precision_, layer);
   }
 
   void batch_norm_train(const BatchNormForward& t) override {
