@@ -198,7 +198,9 @@ class Backend {
   virtual void log_mel(const Tensor& wave, const LogMelSettings& settings, const Tensor& out) = 0;
 };
 
-/// The CPU backend: oneDNN on `threads` threads (0: all).
-std::unique_ptr<Backend> make_cpu_backend(int threads);
+using FusedBlockMaker =
+    std::function<std::unique_ptr<FusedBlock>(const BlockShape& shape, const std::string& layer)>;
+/// The CPU backend: oneDNN on `threads` threads (0: all). It has the fused blocks that it is given.
+std::unique_ptr<Backend> make_cpu_backend(int threads, FusedBlockMaker fused = nullptr);
 
 }  // namespace earshot

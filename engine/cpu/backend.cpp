@@ -46,7 +46,7 @@ struct MatrixProduct {
 
 class CpuBackend : public Backend {
  public:
-  explicit CpuBackend(int threads) {
+  CpuBackend(int threads, FusedBlockMaker fused) : fused_(std::move(fused)) {
     if (threads > 0) omp_set_num_threads(threads);
   }
   std::string name() const override { return "cpu"; }
@@ -94,8 +94,9 @@ class CpuBackend : public Backend {
                                            const std::string& layer) override {
     return make_cpu_convolution(shape, layer);
   }
-  std::unique_ptr<FusedBlock> fused_block(const BlockShape&, const std::string&) override {
-    return nullptr;
+  std::unique_ptr<FusedBlock> fused_block(const BlockShape& shape,
+                                          const std::string& layer) override {
+    return fused_ ? fused_(shape, layer) : nullptr;
   }
 
   void batch_norm_train(const BatchNormForward& t) override {
@@ -197,12 +198,15 @@ class CpuBackend : public Backend {
       }
     }
   }
+
+ private:
+  FusedBlockMaker fused_;
 };
 
 }  // namespace
 
-std::unique_ptr<Backend> make_cpu_backend(int threads) {
-  return std::make_unique<CpuBackend>(threads);
+std::unique_ptr<Backend> make_cpu_backend(int threads, FusedBlockMaker fused) {
+  return std::make_unique<CpuBackend>(threads, std::move(fused));
 }
 
 }  // namespace earshot
