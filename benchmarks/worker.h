@@ -23,5 +23,6 @@ int64_t peak_resident_bytes();
 // Subcommands of bench_worker; each sets `chosen` to its work when it is the one called.
 void add_step_worker(CLI::App& app, std::function<void()>& chosen);
 void add_mel_worker(CLI::App& app, std::function<void()>& chosen);
+void add_scoring_worker(CLI::App& app, std::function<void()>& chosen);
 
 }  // namespace earshot

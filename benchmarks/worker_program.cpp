@@ -13,5 +13,6 @@ int main(int argc, char** argv) {
   std::function<void()> chosen;
   earshot::add_step_worker(app, chosen);
   earshot::add_mel_worker(app, chosen);
+  earshot::add_scoring_worker(app, chosen);
   return earshot::run_program(app, argc, argv, [&] { chosen(); });
 }

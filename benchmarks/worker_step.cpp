@@ -1,6 +1,7 @@
 #include <CLI/CLI.hpp>
 #include <memory>
 
+#include "benchmarks/case_file.h"
 #include "benchmarks/worker.h"
 #include "engine/select_backend.h"
 #include "models/step_case.h"
@@ -16,12 +17,39 @@ struct Options {
   DeviceOptions device;
 };
 
+/// Weights and inputs, then logits, losses and gradients of the first step.
+void save(StepCase& step, const fs::path& path) {
+  const Tagger& tagger = step.tagger();
+  TaggerPass& pass = step.pass();
+  Backend& backend = step.backend();
+  const int64_t n = step.batch();
+  CaseFile file;
+  file.describe(tagger, n);
+  file.add_weights(tagger);
+  file.add(backend, "input.targets", pass.targets(n));
+  file.add(backend, "input.class_weights", pass.class_weights());
+  if (pass.has_wave()) file.add(backend, "input.wave", pass.wave(n));
+  if (tagger.has_spec()) file.add(backend, "input.mel", pass.mel(n));
+  file.add(backend, "output.logits", step.forward());
+  file.add(backend, "output.loss", pass.loss(n));
+  step.backward();
+  const Parameters& p = tagger.trainable();
+  const char* prefix = tagger.kind() == ModelKind::kComb ? "head." : "";
+  for (size_t i = 0; i < p.entries().size(); ++i) {
+    const Parameters::Entry& e = p.entries()[i];
+    if (e.kind == Parameters::Kind::kTrainable)
+      file.add(backend, fmt::format("gradient.{}{}", prefix, e.name),
+               p.gradient(static_cast<int>(i)));
+  }
+  file.write(path);
+}
+
 void work(const Options& o) {
   const Config config = load_config(o.config, o.set);
   const auto backend = select_backend(o.device.device, o.device.threads);
   const int64_t idle = peak_resident_bytes();
   StepCase step(*backend, config, model_kind(o.model), o.batch > 0 ? o.batch : config.batch);
-  if (!o.save.empty()) step.save(o.save);
+  if (!o.save.empty()) save(step, o.save);
   double flops = 0;
   for (const auto& layer : step.pass().work()) flops += layer.forward_flops + layer.backward_flops;
   serve({{"device", backend->name()},

@@ -1,7 +1,6 @@
 #include "models/step_case.h"
 
 #include <cmath>
-#include <nlohmann/json.hpp>
 #include <numeric>
 
 #include "data/classes.h"
@@ -18,19 +17,6 @@ void fill(Backend& backend, const Tensor& t, double scale, uint32_t stream) {
   Random random(7, Purpose::kAugment, stream, 0);
   for (float& v : values) v = static_cast<float>(scale * (2 * random.uniform() - 1));
   backend.copy_to_device(t, values.data());
-}
-
-nlohmann::json to_json(const NetworkTable& table) {
-  nlohmann::json blocks = nlohmann::json::array();
-  for (const BlockRow& block : table.blocks) {
-    nlohmann::json convolutions = nlohmann::json::array();
-    for (const auto& c : block.convolutions)
-      convolutions.push_back({c.kernel_h, c.kernel_w, c.channels});
-    blocks.push_back({{"convolutions", convolutions}, {"pool", {block.pool_h, block.pool_w}}});
-  }
-  return {{"input", {table.input.h, table.input.w, table.input.c}},
-          {"blocks", blocks},
-          {"dense", table.dense}};
 }
 
 }  // namespace
@@ -66,7 +52,7 @@ Tensor StepCase::forward() {
 
 void StepCase::run() {
   forward();
-  pass_.backward(batch_);
+  backward();
   std::vector<float> losses(static_cast<size_t>(batch_));
   backend_.copy_to_host(losses.data(), pass_.loss(batch_));
   loss_ = std::accumulate(losses.begin(), losses.end(), 0.0);
@@ -78,50 +64,6 @@ void StepCase::run() {
                 adam_step(step_, config_.phase(tagger_.kind()).learning_rate, o.beta1, o.beta2,
                           o.epsilon, o.weight_decay));
   backend_.synchronize();
-}
-
-StepCase::HostTensor StepCase::on_host(const std::string& name, const Tensor& t) const {
-  HostTensor out{name, {t.shape.n, t.shape.h, t.shape.w, t.shape.c}, {}};
-  out.values.resize(static_cast<size_t>(t.shape.count()));
-  backend_.copy_to_host(out.values.data(), t);
-  return out;
-}
-
-Metadata StepCase::metadata() const {
-  const ModelKind kind = tagger_.kind();
-  nlohmann::json tables;
-  if (tagger_.has_audio()) tables["audio"] = to_json(tagger_.table(ModelKind::kAudio));
-  if (tagger_.has_spec()) tables["spec"] = to_json(tagger_.table(ModelKind::kSpec));
-  return {{"model", to_string(kind)},
-          {"batch", std::to_string(batch_)},
-          {"classes", std::to_string(kClasses)},
-          {"tables", tables.dump()},
-          {"head", nlohmann::json(config_.head.layers).dump()},
-          {"batch_norm_epsilon", fmt::format("{}", config_.batch_norm.epsilon)},
-          {"batch_norm_momentum", fmt::format("{}", config_.batch_norm.momentum)},
-          {"learning_rate", fmt::format("{}", config_.phase(kind).learning_rate)}};
-}
-
-void StepCase::save(const fs::path& path) {
-  const Tagger::Snapshots before = tagger_.snapshot();
-  std::vector<SafetensorsEntry> entries = tagger_.tensors(before);
-  for (SafetensorsEntry& entry : entries) entry.name = "weight." + entry.name;
-  const Tensor logits = forward();
-  std::vector<HostTensor> tensors{on_host("output.logits", logits),
-                                  on_host("output.loss", pass_.loss(batch_)),
-                                  on_host("input.targets", pass_.targets(batch_)),
-                                  on_host("input.class_weights", pass_.class_weights())};
-  if (pass_.has_wave()) tensors.push_back(on_host("input.wave", pass_.wave(batch_)));
-  if (tagger_.has_spec()) tensors.push_back(on_host("input.mel", pass_.mel(batch_)));
-  pass_.backward(batch_);
-  const Parameters& p = tagger_.trainable();
-  const std::string prefix = tagger_.kind() == ModelKind::kComb ? "gradient.head." : "gradient.";
-  for (size_t i = 0; i < p.entries().size(); ++i)
-    if (p.entries()[i].kind == Parameters::Kind::kTrainable)
-      tensors.push_back(on_host(prefix + p.entries()[i].name, p.gradient(static_cast<int>(i))));
-  for (const HostTensor& t : tensors)
-    entries.push_back({t.name, SafetensorsType::kF32, t.shape, std::as_bytes(std::span(t.values))});
-  write_safetensors(path, entries, metadata());
 }
 
 }  // namespace earshot

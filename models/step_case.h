@@ -2,7 +2,6 @@
 // profiles repeat.
 #pragma once
 
-#include "engine/files.h"
 #include "models/tagger.h"
 
 namespace earshot {
@@ -18,27 +17,18 @@ class StepCase {
   double loss() const { return loss_; }
   int64_t steps() const { return step_; }
 
-  /// Runs forward and backward once and writes what another engine needs to repeat and check it:
-  /// "weight.<name>", "input.wave", "input.mel", "input.targets", "input.class_weights", and
-  /// "output.logits", "output.loss", "gradient.<name>"; the tables of the layers are metadata.
-  void save(const fs::path& path);
+  /// The parts of a step without its update. The logits are good until backward().
+  Tensor forward();
+  void backward() { pass_.backward(batch_); }
 
   const Tagger& tagger() const { return tagger_; }
+  Backend& backend() const { return backend_; }
   TaggerPass& pass() { return pass_; }
   int64_t batch() const { return batch_; }
   /// Device memory of the step: parameters, gradients, moments and the arena.
   int64_t bytes() const { return memory_.bytes() + tagger_.trainable().bytes(); }
 
  private:
-  struct HostTensor {
-    std::string name;
-    std::vector<int64_t> shape;
-    std::vector<float> values;
-  };
-  HostTensor on_host(const std::string& name, const Tensor& t) const;
-  Metadata metadata() const;
-  Tensor forward();
-
   Backend& backend_;
   Config config_;
   int64_t batch_;

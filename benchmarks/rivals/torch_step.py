@@ -47,10 +47,10 @@ class Step:
             self.network = self.network.to(memory_format=torch.channels_last)
             self.inputs = [x.to(memory_format=torch.channels_last) if x.dim() == 4 else x
                            for x in self.inputs]
-        targets = torch.from_numpy(step.part("input")["targets"].copy()).to(device)
-        weights = torch.from_numpy(step.part("input")["class_weights"].copy()).to(device)
-        self.targets = targets.flatten(1)
-        self.scale = (self.targets * weights.flatten()).sum(1)
+        part = step.part("input")
+        self.weights = torch.from_numpy(part["class_weights"]).to(device).flatten()
+        self.targets = torch.from_numpy(part["targets"]).to(device).flatten(1)
+        self.scale = self.targets @ self.weights
         trained = [p for p in self.network.parameters() if p.requires_grad]
         graph = settings.get("graph", False)
         self.adam = torch.optim.Adam(trained, lr=step.learning_rate, eps=1e-7, fused=True,
@@ -59,6 +59,12 @@ class Step:
         self.call = torch.compile(self.forward, mode=mode) if mode else self.forward
         self.replay = None
         self.wants_graph = graph
+
+    def feed(self, inputs, targets):
+        """Another batch, written over the last one: a recorded graph reads from there."""
+        for to, x in zip((*self.inputs, self.targets), (*inputs, targets)):
+            to.copy_(x, non_blocking=True)
+        torch.mv(self.targets, self.weights, out=self.scale)
 
     def forward(self, *inputs):
         with self.autocast():
