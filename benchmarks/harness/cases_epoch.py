@@ -25,7 +25,7 @@ def ours(context, model, store):
 def rivals(context, model, file, recordings):
     heap = {} if context.on_gpu() else HEAP_KEPT
     variant = "graph channels_last" if context.on_gpu() else "eager channels_last"
-    counts = ("in memory", "1") if context.quick else ("in memory", "0", "1", "2")
+    counts = ("in memory",) if context.quick else ("in memory", "0", "1", "2")
     if context.on_gpu() and not context.quick:
         counts += ("8",)
     for loading in counts:
