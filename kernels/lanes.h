@@ -37,6 +37,8 @@ struct Avx2 {
     const __m256i mask = _mm256_cmpeq_epi32(_mm256_cvtepu8_epi32(bytes), _mm256_set1_epi32(number));
     return _mm256_and_ps(_mm256_castsi256_ps(mask), value);
   }
+  /// Past the caches; _mm_sfence before another thread reads.
+  EARSHOT_INLINE static void stream(float* to, Lanes x) { _mm256_stream_ps(to, x); }
   EARSHOT_INLINE static void store_bytes(uint8_t* to, Ints x) {
     for (int i = 0; i < 8; ++i) to[i] = static_cast<uint8_t>(x[i]);
   }

@@ -24,6 +24,8 @@ struct Avx512 {
         _mm512_cmpeq_epi32_mask(_mm512_cvtepu8_epi32(bytes), _mm512_set1_epi32(number));
     return _mm512_maskz_mov_ps(mask, value);
   }
+  /// Past the caches; _mm_sfence before another thread reads.
+  EARSHOT_INLINE static void stream(float* to, Lanes x) { _mm512_stream_ps(to, x); }
   EARSHOT_INLINE static void store_bytes(uint8_t* to, Ints x) {
     _mm_storeu_si128(reinterpret_cast<__m128i*>(to), _mm512_cvtepi32_epi8(__m512i(x)));
   }

@@ -25,6 +25,14 @@ struct PooledConvShape {
   }
 };
 
+struct PooledConvForward {
+  const float* x;       // [n, h, w, c_in]
+  const float* weight;  // [c_out, kernel_h, kernel_w, c_in]
+  const float* bias;    // [c_out]
+  float* y;             // [n, h / pool_h, w / pool_w, c_out]
+  uint8_t* argmax;      // as y, the first of the largest cells; not used where the pool is 1x1
+};
+
 struct PooledConvBackward {
   const float* x;         // [n, h, w, c_in]
   const float* weight;    // [c_out, kernel_h, kernel_w, c_in]

@@ -1,6 +1,4 @@
-// Convolution + bias + ReLU + max-pool on oneDNN, channels last. Weights are kept as
-// [c_out, kernel_h, kernel_w, c_in] and reordered into oneDNN's blocked form on every call: they
-// are small beside the activations.
+// The CPU's convolutions: of the forms that can compute a shape, the fastest one measured.
 #pragma once
 
 #include <memory>
@@ -10,7 +8,7 @@
 
 namespace earshot {
 
-/// `layer` names errors. Throws Error where oneDNN has no optimised implementation.
+/// `layer` names errors.
 std::unique_ptr<Convolution> make_cpu_convolution(const ConvolutionShape& shape,
                                                   const std::string& layer);
 
