@@ -4,6 +4,7 @@
 
 #include <gtest/gtest.h>
 
+#include <cstdlib>
 #include <memory>
 #include <string>
 #include <vector>
@@ -15,25 +16,50 @@
 
 namespace earshot {
 
-/// The first GPU, or null. Never closed: libraries of CUDA may end before our statics do.
-inline Backend* cuda_test_backend() {
-  static std::string why_not;
-  static Backend* const cuda = open_cuda_backend(0, why_not).release();
-  return cuda;
+/// Whether the tests are to run on a GPU rather than on the CPU: EARSHOT_TEST_DEVICE=cuda.
+inline bool test_on_gpu() {
+  const char* device = std::getenv("EARSHOT_TEST_DEVICE");
+  return device && std::string(device) == "cuda";
 }
 
-/// Names of the backends that can run here.
-inline std::vector<std::string> test_backends() {
-  if (cuda_test_backend()) return {"cpu", "cuda"};
-  return {"cpu"};
+/// The first GPU, or null and the reason. Never closed: libraries of CUDA may end before our
+/// statics do.
+struct TestGpu {
+  std::string why_not;
+  Backend* backend = open_cuda_backend(0, why_not).release();
+};
+inline const TestGpu& test_gpu() {
+  static const TestGpu gpu;
+  return gpu;
 }
 
-/// One backend for the whole test program: a device takes a while to open.
-inline Backend& test_backend(const std::string& name) {
+/// Where a GPU is asked for and there is none, every test is skipped, with the reason.
+class NeedsGpu : public testing::Environment {
+  void SetUp() override {
+    if (test_on_gpu() && !test_gpu().backend)
+      GTEST_SKIP() << "no GPU to test on: " << test_gpu().why_not;
+  }
+};
+inline testing::Environment* const kNeedsGpu = testing::AddGlobalTestEnvironment(new NeedsGpu);
+
+/// A device and the numbers it computes with.
+struct TestBackend {
+  std::string name;
+  Precision precision;
+};
+/// Those of this run: the CPU, or the GPU in every precision of its.
+inline std::vector<TestBackend> test_backends() {
+  if (!test_on_gpu()) return {{"cpu", Precision::kF32}};
+  return {{"cuda", Precision::kF32}, {"cuda_tf32", Precision::kTf32}};
+}
+
+/// One backend for the whole test program: a device takes a while to open. It computes with these
+/// numbers until the next call.
+inline Backend& open_backend(const TestBackend& of) {
   static const std::unique_ptr<Backend> cpu = make_cpu_backend(2);
-  if (name == "cpu") return *cpu;
-  if (name != "cuda" || !cuda_test_backend()) fail("no backend {}", name);
-  return *cuda_test_backend();
+  Backend& backend = of.name == "cpu" ? *cpu : *test_gpu().backend;
+  backend.set_precision(of.precision);
+  return backend;
 }
 
 /// A tensor with guard bytes before and after it, all filled with a stale pattern at first.
@@ -90,12 +116,12 @@ class GuardedTensor {
 };
 
 /// Test bodies that need only a backend: TEST_P(MyTest, ...) with EARSHOT_ALL_BACKENDS(MyTest).
-class BackendTest : public testing::TestWithParam<std::string> {
+class BackendTest : public testing::TestWithParam<TestBackend> {
  protected:
-  Backend& backend() const { return test_backend(GetParam()); }
+  Backend& backend() const { return open_backend(GetParam()); }
 };
 #define EARSHOT_ALL_BACKENDS(suite)                                                   \
   INSTANTIATE_TEST_SUITE_P(All, suite, testing::ValuesIn(::earshot::test_backends()), \
-                           [](const auto& of) { return of.param; })
+                           [](const auto& of) { return of.param.name; })
 
 }  // namespace earshot

@@ -73,7 +73,7 @@ struct OnDevice {
   }
 };
 
-class ConvolutionTest : public testing::TestWithParam<std::tuple<std::string, ConvolutionShape>> {
+class ConvolutionTest : public testing::TestWithParam<std::tuple<TestBackend, ConvolutionShape>> {
  protected:
   void fill(std::vector<float> (*values)(int64_t, uint32_t)) {
     x = values(s.x().count(), 1);
@@ -84,7 +84,8 @@ class ConvolutionTest : public testing::TestWithParam<std::tuple<std::string, Co
     on.bias.set(bias);
   }
   ConvolutionShape s = std::get<1>(GetParam());
-  OnDevice on{test_backend(std::get<0>(GetParam())), s};
+  Precision precision = std::get<0>(GetParam()).precision;
+  OnDevice on{open_backend(std::get<0>(GetParam())), s};
   std::vector<float> x, weight, bias;
   int64_t taps = s.kernel_h * s.kernel_w * s.c_in;
   /// Its tiles share their rounding (tests/reference/winograd_bound.h).
@@ -113,7 +114,7 @@ TEST_P(ConvolutionTest, ForwardMatches) {
   const Values sizes = winograd() ? reference::winograd_output_sizes(s, ax, aw, ab)
                                   : reference::convolution(s, ax, aw, ab).y;
   const int64_t terms = winograd() ? reference::winograd_terms(s, s.c_in) : taps;
-  expect_close(on.y.get(), expected.y, rounding(growth(terms), sizes), "y");
+  expect_close(on.y.get(), expected.y, product_rounding(precision, terms, sizes), "y");
 }
 
 TEST_P(ConvolutionTest, BackwardMatchesFromTheSavedOutputs) {
@@ -139,11 +140,11 @@ TEST_P(ConvolutionTest, BackwardMatchesFromTheSavedOutputs) {
     sizes.dweight = own.dweight;
   }
   const int64_t rows = s.y().rows();  // at most so many gradients meet in a weight
-  expect_close(on.dweight.get(), expected.dweight, rounding(growth(rows), sizes.dweight),
+  expect_close(on.dweight.get(), expected.dweight, product_rounding(precision, rows, sizes.dweight),
                "dweight");
   expect_close(on.dbias.get(), expected.dbias, rounding(growth(rows), sizes.dbias), "dbias");
   expect_close(on.dx.get(), expected.dx,
-               rounding(growth(s.kernel_h * s.kernel_w * s.c_out), sizes.dx), "dx");
+               product_rounding(precision, s.kernel_h * s.kernel_w * s.c_out, sizes.dx), "dx");
 }
 
 TEST_P(ConvolutionTest, WithoutDxTheOtherGradientsAreTheSame) {
@@ -167,8 +168,8 @@ INSTANTIATE_TEST_SUITE_P(Shapes, ConvolutionTest,
                          [](const auto& of) {
                            const ConvolutionShape& c = std::get<1>(of.param);
                            return fmt::format("{}_n{}h{}w{}_c{}to{}_k{}x{}_p{}x{}",
-                                              std::get<0>(of.param), c.n, c.h, c.w, c.c_in, c.c_out,
-                                              c.kernel_h, c.kernel_w, c.pool_h, c.pool_w);
+                                              std::get<0>(of.param).name, c.n, c.h, c.w, c.c_in,
+                                              c.c_out, c.kernel_h, c.kernel_w, c.pool_h, c.pool_w);
                          });
 
 class ConvolutionErrors : public BackendTest {};

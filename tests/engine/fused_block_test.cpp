@@ -136,7 +136,7 @@ struct Blocks {
 // Forward is exact on coarse values in either form, so both have the same winners.
 TEST(FusedBlock, EqualsTheComposedForm) {
   made = 0;
-  Pass fused(fusing_backend()), composed(test_backend("cpu"));
+  Pass fused(fusing_backend()), composed(open_backend({"cpu", Precision::kF32}));
   EXPECT_EQ(made, 2);  // batches
   for (const int64_t n : {3, 2}) {
     const auto a = fused.step(n), b = composed.step(n);
@@ -154,7 +154,7 @@ TEST(FusedBlock, EqualsTheComposedForm) {
 }
 
 TEST(FusedBlock, KeepsItsOutputAlone) {
-  const Pass fused(fusing_backend()), composed(test_backend("cpu"));
+  const Pass fused(fusing_backend()), composed(open_backend({"cpu", Precision::kF32}));
   const auto names = [](const Pass& pass) {
     std::string all;
     for (const auto& entry : pass.arena.entries()) all += entry.name + " ";
@@ -170,7 +170,7 @@ TEST(FusedBlock, TheEnvironmentKeepsToTheComposedForm) {
     const Blocks blocks("composed");
     Pass pass(fusing_backend());
     EXPECT_EQ(made, 0);
-    EXPECT_EQ(pass.step(3), Pass(test_backend("cpu")).step(3));
+    EXPECT_EQ(pass.step(3), Pass(open_backend({"cpu", Precision::kF32})).step(3));
   }
   const Blocks blocks("fast");
   const std::string error = error_of([&] { Pass pass(fusing_backend()); });

@@ -123,7 +123,8 @@ TEST_P(Operations, DenseForwardAndBackward) {
       if (is_relu) expected = reference::relu(expected);
       const Values sizes =
           reference::dense(s, absolute(wide_x), absolute(wide_w), absolute(widen(b.get())));
-      expect_close(y.get(), expected, rounding(growth(s.in), sizes), "dense y");
+      const Precision precision = GetParam().precision;
+      expect_close(y.get(), expected, product_rounding(precision, s.in, sizes), "dense y");
 
       const std::vector<float> dy_values = random_values(s.n * s.out, 4);
       GuardedTensor dy(backend(), {s.n, 1, 1, s.out}, "dy", dy_values);
@@ -136,9 +137,11 @@ TEST_P(Operations, DenseForwardAndBackward) {
       const auto gradients = reference::dense_backward(s, wide_x, wide_w, g);
       const auto bound =
           reference::dense_backward(s, absolute(wide_x), absolute(wide_w), absolute(g));
-      expect_close(dw.get(), gradients.dweight, rounding(growth(s.n), bound.dweight), "dweight");
+      expect_close(dw.get(), gradients.dweight, product_rounding(precision, s.n, bound.dweight),
+                   "dweight");
       expect_close(db.get(), gradients.dbias, rounding(growth(s.n), bound.dbias), "dbias");
-      expect_close(dx.get(), gradients.dx, rounding(growth(s.out), bound.dx), "dense dx");
+      expect_close(dx.get(), gradients.dx, product_rounding(precision, s.out, bound.dx),
+                   "dense dx");
 
       const std::vector<float> with_dx = dw.get();
       dy.set(dy_values);

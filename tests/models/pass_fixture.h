@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <cstring>
 
+#include "tests/engine/backend_fixture.h"
 #include "tests/models/reference_network.h"
 #include "tests/reference/values.h"
 #include "tests/scratch.h"
@@ -148,19 +149,30 @@ class BoundPass {
 
 constexpr uint8_t kZeros = 0, kNans = 0xFF;  // 0xFFFFFFFF is a NaN
 
-/// One test body for the three kinds.
-class TaggerTest : public testing::TestWithParam<ModelKind> {
+/// One test body for the three kinds on every backend.
+class TaggerTest : public testing::TestWithParam<std::tuple<TestBackend, ModelKind>> {
  protected:
   explicit TaggerTest(Config config = small_config())
-      : tagger(*backend, config, GetParam(), kClasses, /*trained=*/true) {
+      : tagger(*backend, with_precision(config), std::get<1>(GetParam()), kClasses,
+               /*trained=*/true) {
     randomise(tagger, 1000);
   }
-  std::unique_ptr<Backend> backend = make_cpu_backend(2);
+  static Config with_precision(Config config) {
+    config.precision = std::get<0>(GetParam()).precision;
+    return config;
+  }
+  Backend* backend = &open_backend(std::get<0>(GetParam()));
   Tagger tagger;
 };
 
-inline std::string kind_name(const testing::TestParamInfo<ModelKind>& info) {
-  return std::string(to_string(info.param)).substr(4);  // without "cnn-"
+/// Kinds of taggers, on every backend of this run.
+inline auto tagger_cases(std::vector<ModelKind> kinds) {
+  return testing::Combine(testing::ValuesIn(test_backends()), testing::ValuesIn(kinds));
+}
+inline std::string case_name(
+    const testing::TestParamInfo<std::tuple<TestBackend, ModelKind>>& info) {
+  const auto& [backend, kind] = info.param;
+  return backend.name + "_" + std::string(to_string(kind)).substr(4);  // without "cnn-"
 }
 
 }  // namespace earshot

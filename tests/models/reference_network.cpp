@@ -38,8 +38,8 @@ Values Network::batch_norm(const std::string& name, int64_t c, const Values& x, 
       scaled[i] = std::abs(x[i] - out.mean[i % c]) * out.inverse_deviation[i % c];
     const Values none(static_cast<size_t>(c), 0.0), one(static_cast<size_t>(c), 1.0);
     const NormGradients m = batch_norm_backward(s, scaled, absolute(dy), one, none, one);
-    keep_gradient(name + ".gamma", g.dgamma, m.dgamma, s.rows);
-    keep_gradient(name + ".beta", g.dbeta, m.dbeta, s.rows);
+    keep_gradient(name + ".gamma", g.dgamma, earshot::rounding(growth(s.rows), m.dgamma));
+    keep_gradient(name + ".beta", g.dbeta, earshot::rounding(growth(s.rows), m.dbeta));
     return result(g.dx, s.rows);
   });
   return result(out.y, s.rows);
@@ -63,15 +63,15 @@ Pooled Network::decided(const std::string& convolution, Pooled own) const {
   return own;
 }
 
-void Network::keep_gradient(const std::string& name, Values gradient, const Values& magnitude,
-                            int64_t terms) {
+void Network::keep_gradient(const std::string& name, Values gradient,
+                            std::vector<double> tolerance) {
   gradients[name] = std::move(gradient);
-  rounding[name] = earshot::rounding(growth(terms), magnitude);
+  rounding[name] = std::move(tolerance);
 }
 
-Values Network::result(Values exact, int64_t terms) {
+Values Network::disturbed(Values exact, double growth) {
   if (arithmetic_ == Arithmetic::kDisturbed)
-    for (double& x : exact) x *= 1 + kUnit * growth(terms) * (2 * random_.uniform() - 1);
+    for (double& x : exact) x *= 1 + kUnit * growth * (2 * random_.uniform() - 1);
   return exact;
 }
 
@@ -97,17 +97,19 @@ Values Network::trunk(const NetworkTable& table, int64_t n, Values x, const std:
       const Values weight = tensors.at(conv + ".weight");
       const int64_t taps = s.kernel_h * s.kernel_w;
       const Pooled out = convolution(s, x, weight, tensors.at(conv + ".bias"));
-      growth_ += growth(taps * s.c_in);
+      growth_ += product_growth(taps * s.c_in);
       const Pooled used = decided(conv, out);
       steps_.push_back([=, this](const Values& dy) {
         const ConvolutionGradients g = convolution_backward(s, x, weight, used, dy);
         const ConvolutionGradients m =
             convolution_backward(s, absolute(x), absolute(weight), used, absolute(dy));
-        keep_gradient(conv + ".weight", g.dweight, m.dweight, s.y().rows());
-        keep_gradient(conv + ".bias", g.dbias, m.dbias, s.y().rows());
-        return result(g.dx, taps * s.c_out);
+        const int64_t rows = s.y().rows();
+        keep_gradient(conv + ".weight", g.dweight,
+                      product_rounding(config_.precision, rows, m.dweight));
+        keep_gradient(conv + ".bias", g.dbias, earshot::rounding(growth(rows), m.dbias));
+        return product(g.dx, taps * s.c_out);
       });
-      x = result(out.y, taps * s.c_in);
+      x = product(out.y, taps * s.c_in);
       in = s.y();
     }
     x = batch_norm(name + ".norm", in.c, x, mode);
@@ -120,11 +122,11 @@ Values Network::output(const std::string& name, const DenseShape& s, const Value
   steps_.push_back([=, this](const Values& dy) {
     const DenseGradients g = dense_backward(s, x, weight, dy);
     const DenseGradients m = dense_backward(s, absolute(x), absolute(weight), absolute(dy));
-    keep_gradient(name + ".weight", g.dweight, m.dweight, s.n);
-    keep_gradient(name + ".bias", g.dbias, m.dbias, s.n);
-    return result(g.dx, s.out);
+    keep_gradient(name + ".weight", g.dweight, product_rounding(config_.precision, s.n, m.dweight));
+    keep_gradient(name + ".bias", g.dbias, earshot::rounding(growth(s.n), m.dbias));
+    return product(g.dx, s.out);
   });
-  return result(dense(s, x, weight, tensors.at(name + ".bias")), s.in);
+  return product(dense(s, x, weight, tensors.at(name + ".bias")), s.in);
 }
 
 Values Network::hidden(const std::string& name, const DenseShape& s, const Values& x, Mode mode) {

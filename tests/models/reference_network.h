@@ -12,6 +12,7 @@
 #include "kernels/philox.h"
 #include "models/networks.h"
 #include "models/tagger.h"
+#include "tests/reference/compare.h"
 #include "tests/reference/reference.h"
 
 namespace earshot::reference {
@@ -57,12 +58,21 @@ class Network {
  private:
   Values dropout(const Values& x, uint32_t layer);
   Values batch_norm(const std::string& name, int64_t c, const Values& x, Mode mode);
-  void keep_gradient(const std::string& name, Values gradient, const Values& magnitude,
-                     int64_t terms);
+  void keep_gradient(const std::string& name, Values gradient, std::vector<double> tolerance);
   /// Takes over the engine's decisions; each that differs must have been within rounding of a tie.
   Pooled decided(const std::string& convolution, Pooled own) const;
-  /// The result of sums of `terms`, as the arithmetic gives it.
-  Values result(Values exact, int64_t terms);
+  /// The result of sums of `terms`, or of `terms` products of matrix units, as the arithmetic gives
+  /// it.
+  Values result(Values exact, int64_t terms) { return disturbed(std::move(exact), growth(terms)); }
+  Values product(Values exact, int64_t terms) {
+    return disturbed(std::move(exact), product_growth(terms));
+  }
+  /// Of the relative error of a sum of products, in rounding units of float32: as many lambdas of
+  /// the cut of its factors as growth() has of the rounding of its sum.
+  double product_growth(int64_t terms) const {
+    return growth(terms) + 6 * factor_unit(config_.precision) / kUnit;
+  }
+  Values disturbed(Values exact, double growth);
   Config config_;
   Decisions decisions_;
   Arithmetic arithmetic_;

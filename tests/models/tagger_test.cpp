@@ -83,8 +83,8 @@ TEST_P(WholeNetwork, TrainingStepMatchesTheReference) { expect_training_step(); 
 TEST_P(WholeNetwork, InferenceMatchesTheReference) { expect_inference(); }
 
 INSTANTIATE_TEST_SUITE_P(Kinds, WholeNetwork,
-                         testing::Values(ModelKind::kAudio, ModelKind::kSpec, ModelKind::kComb),
-                         kind_name);
+                         tagger_cases({ModelKind::kAudio, ModelKind::kSpec, ModelKind::kComb}),
+                         case_name);
 
 /// With the options that change what is computed: dropout, and trunks that normalise by the batch.
 Config optional_config() {
@@ -101,8 +101,8 @@ class WithOptions : public WholeNetwork {
 TEST_P(WithOptions, TrainingStepMatchesTheReference) { expect_training_step(); }
 TEST_P(WithOptions, InferenceIgnoresThem) { expect_inference(); }
 
-INSTANTIATE_TEST_SUITE_P(Kinds, WithOptions, testing::Values(ModelKind::kAudio, ModelKind::kComb),
-                         kind_name);
+INSTANTIATE_TEST_SUITE_P(Kinds, WithOptions, tagger_cases({ModelKind::kAudio, ModelKind::kComb}),
+                         case_name);
 
 }  // namespace
 }  // namespace earshot

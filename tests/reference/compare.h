@@ -13,6 +13,8 @@
 #include <string>
 #include <vector>
 
+#include "engine/precision.h"
+
 namespace earshot {
 
 constexpr double kUnit = 0x1p-24;  // of float32: |rounded(x) - x| <= kUnit |x|
@@ -27,6 +29,22 @@ inline double growth(int64_t terms) { return 6.0 * std::sqrt(static_cast<double>
 inline std::vector<double> rounding(double growth, std::span<const double> magnitudes) {
   std::vector<double> tolerance(magnitudes.begin(), magnitudes.end());
   for (double& x : tolerance) x *= kUnit * growth;
+  return tolerance;
+}
+
+/// Matrix units may cut the factors of a product first: |cut(x) - x| <= unit |x|, 10 bits of
+/// mantissa in TF32. Toward zero at worst, so that it does not average out over a sum.
+inline double factor_unit(Precision precision) {
+  return precision == Precision::kTf32 ? 0x1p-10 : 0.0;
+}
+
+/// `rounding` of sums of `terms` products of two factors.
+inline std::vector<double> product_rounding(Precision precision, int64_t terms,
+                                            std::span<const double> magnitudes) {
+  std::vector<double> tolerance = rounding(growth(terms), magnitudes);
+  const double unit = factor_unit(precision);
+  for (size_t i = 0; i < tolerance.size(); ++i)
+    tolerance[i] += (2 * unit + unit * unit) * magnitudes[i];
   return tolerance;
 }
 
