@@ -17,7 +17,7 @@
 
 namespace earshot {
 
-constexpr int kStoreVersion = 1;
+constexpr int kStoreVersion = 2;
 
 enum class Split { kTrain, kTest };
 /// Which leaderboard scores a test clip. kNone where the data set has no such notion,

@@ -4,6 +4,7 @@
 #include <nlohmann/json.hpp>
 #include <utility>
 
+#include "engine/checked_json.h"
 #include "engine/error.h"
 
 namespace earshot {
@@ -82,7 +83,7 @@ Problem problem_from_json(const json& from) {
 }
 
 StoredIndex from_json(const json& from) {
-  if (!from.is_object() || from.value("format", json()) != kFormat) {
+  if (from.value("format", json()) != kFormat) {
     fail("is no index of a clip store");
   }
   if (from.at("version") != kStoreVersion) {
@@ -118,12 +119,12 @@ std::string index_to_text(const StoredIndex& stored) {
                       {"features", to_json(index.features)},
                       {"clips", std::move(clips)},
                       {"problems", std::move(problems)}};
-  return whole.dump(1, ' ', /*ensure_ascii=*/false, json::error_handler_t::replace) + "\n";
+  return checked_to_text(whole);
 }
 
 StoredIndex index_from_text(const std::string& text) {
   try {
-    return from_json(json::parse(text));
+    return from_json(checked_from_text(text));
   } catch (const json::exception& error) {
     fail("is damaged ({})", error.what());
   } catch (const UsageError& error) {

@@ -49,13 +49,16 @@ uint64_t hash_text(std::string_view text, uint64_t seed) {
   return content_hash(std::as_bytes(std::span(text)), seed);
 }
 
-/// Over name, type, shape and bytes in the order of names, so that a program that reorders the
-/// tensors, as Python's safetensors does, keeps the hash true.
-std::string hash_tensors(const std::vector<SafetensorsEntry>& tensors) {
+/// Over the metadata but the hash itself, then name, type, shape and bytes of each tensor in the
+/// order of names, so that a program that reorders them, as Python's safetensors does, keeps the
+/// hash true.
+std::string hash_content(const std::vector<SafetensorsEntry>& tensors, const Metadata& metadata) {
   std::vector<const SafetensorsEntry*> order;
   for (const SafetensorsEntry& tensor : tensors) order.push_back(&tensor);
   std::ranges::sort(order, {}, [](const auto* tensor) { return std::string_view(tensor->name); });
   uint64_t hash = 0;
+  for (const auto& [key, value] : metadata)
+    if (key != kHashKey) hash = hash_text(value, hash_text(key, hash));
   for (const SafetensorsEntry* tensor : order) {
     hash = hash_text(tensor->name, hash);
     hash = hash_text(info(tensor->type).name, hash);
@@ -252,7 +255,7 @@ void write_safetensors(const fs::path& path, const std::vector<SafetensorsEntry>
                        const Metadata& metadata) {
   check_for_writing(path, tensors);
   Metadata full = metadata;
-  full[kHashKey] = hash_tensors(tensors);
+  full[kHashKey] = hash_content(tensors, metadata);
   std::vector<size_t> order(tensors.size());
   std::iota(order.begin(), order.end(), size_t{0});
   std::ranges::stable_sort(order, std::greater<>{},
@@ -299,7 +302,7 @@ SafetensorsFile::SafetensorsFile(const fs::path& path) : path_(path), file_(path
     tensors_.push_back(std::move(tensor.entry));
   }
   const auto hash = metadata_.find(kHashKey);
-  if (hash != metadata_.end() && hash->second != hash_tensors(tensors_))
+  if (hash != metadata_.end() && hash->second != hash_content(tensors_, metadata_))
     fail_damaged(path, "its content differs from its checksum, so it is damaged");
 }
 

@@ -26,8 +26,8 @@ using Metadata = std::map<std::string, std::string>;
 
 /// Writes atomically. The header names the tensors in the order given; the data lie widest type
 /// first, so that each is aligned to its type without the gaps that the format forbids. A
-/// metadata entry "content_hash" over names, types, shapes and bytes is added. Throws Error for
-/// names that repeat, are empty or reserved, and for bytes that do not fit the shape.
+/// metadata entry "content_hash" over the metadata, names, types, shapes and bytes is added. Throws
+/// Error for names that repeat, are empty or reserved, and for bytes that do not fit the shape.
 void write_safetensors(const fs::path& path, const std::vector<SafetensorsEntry>& tensors,
                        const Metadata& metadata);
 

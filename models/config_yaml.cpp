@@ -1,6 +1,7 @@
 #include "models/config_yaml.h"
 
 #include <yaml-cpp/depthguard.h>
+#include <yaml-cpp/eventhandler.h>
 #include <yaml-cpp/yaml.h>
 
 #include <algorithm>
@@ -8,6 +9,7 @@
 #include <cmath>
 #include <optional>
 #include <set>
+#include <sstream>
 
 #include "engine/error.h"
 
@@ -70,6 +72,27 @@ std::optional<Json> value_from(Kind kind, const YAML::Node& node) {
     list.push_back(*number);
   }
   return list;
+}
+
+/// YAML::LoadAll would never end where the parser stands still (", a: 1}" at the start).
+bool has_second_document(const std::string& text) {
+  struct : YAML::EventHandler {
+    using Mark = YAML::Mark;
+    using Tag = std::string;
+    void OnDocumentStart(const Mark&) override {}
+    void OnDocumentEnd() override {}
+    void OnNull(const Mark&, YAML::anchor_t) override {}
+    void OnAlias(const Mark&, YAML::anchor_t) override {}
+    void OnScalar(const Mark&, const Tag&, YAML::anchor_t, const std::string&) override {}
+    using Style = YAML::EmitterStyle::value;
+    void OnSequenceStart(const Mark&, const Tag&, YAML::anchor_t, Style) override {}
+    void OnSequenceEnd() override {}
+    void OnMapStart(const Mark&, const Tag&, YAML::anchor_t, Style) override {}
+    void OnMapEnd() override {}
+  } ignore;
+  std::istringstream stream(text);
+  YAML::Parser parser(stream);
+  return parser.HandleNextDocument(ignore) && parser.HandleNextDocument(ignore);
 }
 
 // Walks the sections of one document. Only known sections are entered, so that depth is bounded
@@ -159,19 +182,15 @@ void apply_settings(Config& config, const std::vector<ConfigSetting>& settings) 
 
 std::vector<ConfigSetting> settings_from_yaml(const std::string& text, const std::string& file) {
   return with_yaml_errors(file, [&] {
-    const std::vector<YAML::Node> documents = YAML::LoadAll(text);
+    if (has_second_document(text)) fail_usage("{}: holds several YAML documents; keep one", file);
+    const YAML::Node document = YAML::Load(text);
     Walker walker(file, true);
-    if (documents.empty() || (documents.size() == 1 && documents[0].IsNull())) {
-      return walker.settings;
-    }
-    if (documents.size() > 1) {
-      fail_usage("{}: holds {} YAML documents; keep one", file, documents.size());
-    }
-    if (!documents[0].IsMap()) {
+    if (document.IsNull()) return walker.settings;
+    if (!document.IsMap()) {
       fail_usage("{}: a config is a list of keys and values such as \"batch: 32\"",
-                 walker.place(documents[0]));
+                 walker.place(document));
     }
-    walker.children("", documents[0]);
+    walker.children("", document);
     return walker.settings;
   });
 }

@@ -86,6 +86,7 @@ std::string scaled_down(const Config& config) {
 }
 
 Report evaluate(const EvaluationRequest& request) {
+  request.store.verify();  // also brings it into memory, in order
   const StoreIndex& index = request.store.index();
   if (!(index.features == request.info.features))
     fail(

@@ -4,6 +4,7 @@
 #include <nlohmann/json.hpp>
 #include <sstream>
 
+#include "engine/checked_json.h"
 #include "engine/error.h"
 
 namespace earshot {
@@ -16,6 +17,15 @@ json info_to_json(const RunInfo& info) {
           {"config", to_json(info.config)}, {"features", to_json(info.features)},
           {"classes", info.classes},        {"data", info.data},
           {"fingerprint", info.fingerprint}};
+}
+
+json info_from_file(const fs::path& path) {
+  const std::string text = read_file(path);
+  try {
+    return checked_from_text(text);
+  } catch (const Error& error) {
+    fail("{} {}; copy it again or start the run anew", path.string(), error.what());
+  }
 }
 
 /// Bytes of the log that stand before anything a resumed run will write again.
@@ -66,7 +76,7 @@ void open_run(const RunPaths& paths, const RunInfo& info, bool resume) {
     return;
   }
   write_file(paths.config(), to_yaml(info.config));
-  write_file(paths.info(), info_to_json(info).dump(1) + "\n");
+  write_file(paths.info(), checked_to_text(info_to_json(info)));
 }
 
 void remove_unfinished(const RunPaths& paths) {
@@ -85,7 +95,7 @@ RunInfo read_run(const fs::path& root) {
   if (!fs::is_directory(root)) fail("{} is no folder of a run", root.string());
   if (!fs::exists(paths.info())) fail("{} holds no run: run.json is missing", root.string());
   try {
-    const json text = json::parse(read_file(paths.info()));
+    const json text = info_from_file(paths.info());
     if (text.at("version") != kCheckpointVersion)
       fail("{}: written by another version of earshot (format {}, this is {})",
            paths.info().string(), text.at("version").dump(), kCheckpointVersion);

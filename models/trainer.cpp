@@ -65,6 +65,7 @@ TrainOutcome train(const TrainRequest& request) {
       request.store.index(), use, {config.folds.count, config.folds.seed, config.folds.by_group});
   warn_of_small_classes(request.store.index(), use, config.folds.count);
 
+  request.store.verify();  // also brings it into memory, in order
   make_run_folder(request.paths);
   const FolderLock lock(request.paths.root);
   open_run(request.paths, request.info, request.resume);

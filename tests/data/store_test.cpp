@@ -5,6 +5,7 @@
 #include <nlohmann/json.hpp>
 
 #include "data/store_writer.h"
+#include "engine/checked_json.h"
 #include "tests/data/sound.h"
 #include "tests/scratch.h"
 
@@ -47,9 +48,9 @@ class StoreTest : public testing::Test {
   /// Changes index.json and says what opening it gives.
   template <typename Change>
   std::string with_index(Change change) const {
-    nlohmann::json json = nlohmann::json::parse(read_file(folder_ / "index.json"));
+    nlohmann::json json = checked_from_text(read_file(folder_ / "index.json"));
     change(json);
-    write_file(folder_ / "index.json", json.dump());
+    write_file(folder_ / "index.json", checked_to_text(json));
     return sentence();
   }
 
@@ -114,7 +115,7 @@ TEST_F(StoreTest, MissingStoreSaysPrepare) {
 
 TEST_F(StoreTest, RefusesAnotherVersion) {
   EXPECT_TRUE(contains(with_index([](auto& json) { json["version"] = kStoreVersion + 1; }),
-                       "is of store version 2, this program reads version 1; run prepare again"));
+                       "is of store version 3, this program reads version 2; run prepare again"));
 }
 
 TEST_F(StoreTest, RefusesDamagedIndexes) {
@@ -142,7 +143,15 @@ TEST_F(StoreTest, RefusesDamagedIndexes) {
   damaged([](auto& json) { json["data_file"] = "clips-1.bin"; });
   damaged([](auto& json) { json["features"]["log"] = "bel"; });
   damaged([](auto& json) { json["content_hash"] = 1; });
-  damaged([](auto& json) { json = nlohmann::json::array(); });
+  damaged([](auto& json) { json = nlohmann::json::object(); });
+  for (const char* text : {"[]", "", "{}", "{\"checksum\": 1}"}) {
+    write_file(folder_ / "index.json", text);
+    EXPECT_TRUE(contains(sentence(), "is damaged")) << text;
+  }
+  std::string relabelled = good;
+  relabelled.replace(relabelled.find("\"label\": 1"), 10, "\"label\": 0");
+  write_file(folder_ / "index.json", relabelled);
+  EXPECT_TRUE(contains(sentence(), "differs from its checksum"));
   write_file(folder_ / "index.json", good.substr(0, good.size() / 2));
   EXPECT_TRUE(contains(sentence(), "is damaged"));
 }

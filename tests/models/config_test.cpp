@@ -209,7 +209,8 @@ TEST_F(ConfigFile, BrokenFilesAreRefused) {
   EXPECT_TRUE(says(refusal("batch: [1, 2\nseed: 3\n"), {"my.yaml:", "not valid YAML"}));
   EXPECT_TRUE(says(refusal("- batch\n"), {"my.yaml:1", "keys and values"}));
   EXPECT_TRUE(says(refusal("batch"), {"my.yaml:1", "keys and values"}));
-  EXPECT_TRUE(says(refusal("batch: 8\n---\nbatch: 9\n"), {"2 YAML documents"}));
+  EXPECT_TRUE(says(refusal("batch: 8\n---\nbatch: 9\n"), {"several YAML documents"}));
+  EXPECT_TRUE(says(refusal(", a: 1}\nhead:b: 2\n"), {"several YAML documents"}));
   EXPECT_TRUE(says(refusal("[a, b]: 8\n"), {"my.yaml:1", "must be a word"}));
   EXPECT_TRUE(says(refusal("batch: *nowhere\n"), {"not valid YAML"}));
   EXPECT_TRUE(says(refusal(std::string("ba\0tch: 8", 9)), {"my.yaml:1"}));

@@ -94,12 +94,9 @@ class TrainTest(RunTest):
 
     def test_refuses_too_few_clips_and_classes(self):
         self.refuses("cannot be split into 100 folds", changes={"folds.count": 100})
-        copy = shutil.copytree(self.store, self.folder / "store")
-        index = json.loads((copy / "index.json").read_text())
-        for clip in index["clips"]:
-            clip["label"] = 0
-        (copy / "index.json").write_text(json.dumps(index))
-        self.refuses("have 1 class", data=copy)
+        shutil.copytree(self.source / "train/Tone", self.folder / "one/Tone")
+        self.fails(1, "are of one class, 'Tone'", "prepare", self.folder / "one", "--out",
+                   self.folder / "store", "--quiet")
 
     def test_refuses_outputs_that_cannot_be(self):
         (self.folder / "file").write_text("in the way")

@@ -57,6 +57,7 @@ def change_metadata(checkpoint, key, value):
     size, = struct.unpack("<Q", data[:8])
     header = json.loads(data[8:8 + size])
     header["__metadata__"][key] = value
+    header["__metadata__"].pop("content_hash", None)
     text = json.dumps(header).encode()
     text += b" " * (-len(text) % 8)
     checkpoint.write_bytes(struct.pack("<Q", len(text)) + text + data[8 + size:])
