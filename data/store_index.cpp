@@ -12,7 +12,7 @@ namespace {
 
 using nlohmann::json;
 
-constexpr const char* kFormat = "earshot clip store";
+constexpr JsonFormat kFormat{"earshot clip store", kStoreVersion};
 constexpr std::array kSplits = {std::pair{Split::kTrain, "train"}, std::pair{Split::kTest, "test"}};
 constexpr std::array kUsages = {
     std::pair{Usage::kNone, "none"}, std::pair{Usage::kPublic, "public"},
@@ -83,13 +83,6 @@ Problem problem_from_json(const json& from) {
 }
 
 StoredIndex from_json(const json& from) {
-  if (from.value("format", json()) != kFormat) {
-    fail("is no index of a clip store");
-  }
-  if (from.at("version") != kStoreVersion) {
-    fail("is of store version {}, this program reads version {}", from.at("version").dump(),
-         kStoreVersion);
-  }
   StoredIndex stored;
   from.at("data_file").get_to(stored.data_file);
   from.at("content_hash").get_to(stored.content_hash);
@@ -110,21 +103,16 @@ std::string index_to_text(const StoredIndex& stored) {
   for (const Clip& clip : index.clips) clips.push_back(clip_to_json(clip));
   json problems = json::array();
   for (const Problem& problem : index.problems) problems.push_back(problem_to_json(problem));
-  const json whole = {{"format", kFormat},
-                      {"version", kStoreVersion},
-                      {"data_file", stored.data_file},
-                      {"content_hash", stored.content_hash},
-                      {"fingerprint", index.fingerprint},
-                      {"classes", index.classes},
-                      {"features", to_json(index.features)},
-                      {"clips", std::move(clips)},
+  const json whole = {{"data_file", stored.data_file},       {"content_hash", stored.content_hash},
+                      {"fingerprint", index.fingerprint},    {"classes", index.classes},
+                      {"features", to_json(index.features)}, {"clips", std::move(clips)},
                       {"problems", std::move(problems)}};
-  return checked_to_text(whole);
+  return checked_to_text(kFormat, whole);
 }
 
 StoredIndex index_from_text(const std::string& text) {
   try {
-    return from_json(checked_from_text(text));
+    return from_json(checked_from_text(kFormat, text));
   } catch (const json::exception& error) {
     fail("is damaged ({})", error.what());
   } catch (const UsageError& error) {

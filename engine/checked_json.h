@@ -7,12 +7,18 @@
 
 namespace earshot {
 
-/// The document, an object, with an entry "checksum"; indented, one line end behind it. Bytes that
-/// are not UTF-8 are replaced.
-std::string checked_to_text(nlohmann::json document);
+/// What a document is, as its entries "format" and "version" say.
+struct JsonFormat {
+  const char* name;  // "earshot run"
+  int version;
+};
 
-/// Throws Error with a half sentence ("is damaged ...") for what is no JSON object, or one whose
-/// checksum is missing or another.
-nlohmann::json checked_from_text(const std::string& text);
+/// The document, an object, with its format and a "checksum"; indented, one line end behind it.
+/// Bytes that are not UTF-8 are replaced.
+std::string checked_to_text(const JsonFormat& format, nlohmann::json document);
+
+/// Throws Error with a half sentence ("is damaged ...", "is of version ...") for what is no JSON
+/// object, of another format or version, or one whose checksum is missing or another.
+nlohmann::json checked_from_text(const JsonFormat& format, const std::string& text);
 
 }  // namespace earshot

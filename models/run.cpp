@@ -12,17 +12,20 @@ namespace {
 
 using nlohmann::json;
 
+constexpr JsonFormat kFormat{"earshot run", kCheckpointVersion};
+
 json info_to_json(const RunInfo& info) {
-  return {{"format", "earshot run"},        {"version", kCheckpointVersion},
-          {"config", to_json(info.config)}, {"features", to_json(info.features)},
-          {"classes", info.classes},        {"data", info.data},
+  return {{"config", to_json(info.config)},
+          {"features", to_json(info.features)},
+          {"classes", info.classes},
+          {"data", info.data},
           {"fingerprint", info.fingerprint}};
 }
 
 json info_from_file(const fs::path& path) {
   const std::string text = read_file(path);
   try {
-    return checked_from_text(text);
+    return checked_from_text(kFormat, text);
   } catch (const Error& error) {
     fail("{} {}; copy it again or start the run anew", path.string(), error.what());
   }
@@ -76,7 +79,7 @@ void open_run(const RunPaths& paths, const RunInfo& info, bool resume) {
     return;
   }
   write_file(paths.config(), to_yaml(info.config));
-  write_file(paths.info(), checked_to_text(info_to_json(info)));
+  write_file(paths.info(), checked_to_text(kFormat, info_to_json(info)));
 }
 
 void remove_unfinished(const RunPaths& paths) {
@@ -96,9 +99,6 @@ RunInfo read_run(const fs::path& root) {
   if (!fs::exists(paths.info())) fail("{} holds no run: run.json is missing", root.string());
   try {
     const json text = info_from_file(paths.info());
-    if (text.at("version") != kCheckpointVersion)
-      fail("{}: written by another version of earshot (format {}, this is {})",
-           paths.info().string(), text.at("version").dump(), kCheckpointVersion);
     return {config_from_json(text.at("config")), features_from_json(text.at("features")),
             text.at("classes"), text.at("data"), text.at("fingerprint")};
   } catch (const json::exception& error) {

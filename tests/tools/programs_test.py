@@ -194,7 +194,7 @@ class EvaluateTest(RunTest):
         info = json.loads((out / "run.json").read_text())
         info["version"] = 99
         (out / "run.json").write_text(json.dumps(info))
-        self.refuses("another version of earshot", out=out)
+        self.refuses("is of version", out=out)
         (out / "run.json").write_text("{")
         self.refuses("run.json is damaged", out=out)
 
