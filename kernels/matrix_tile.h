@@ -1,4 +1,4 @@
-// The micro-tile of a matrix product: kRows x 2 kLane sums in registers.
+// Matrix products of minimal filtering: micro-tiles of kRows x 2 kLane sums in registers.
 #pragma once
 
 #include "kernels/lanes.h"
@@ -39,6 +39,40 @@ EARSHOT_INLINE void matrix_tile(Strided a, int64_t depth, const float* b, int64_
   for (int i = 0; i < kRows; ++i)
 #pragma GCC unroll 2
     for (int j = 0; j < 2; ++j) lanes_at<Isa>(c + i * c_row + j * Isa::kLane) = sum[i][j];
+}
+
+/// For each of `points` matrices c [rows, columns]. Matrices of a follow each other after `a_point`
+/// floats, their rows after `a_row`; b and c are dense.
+struct PointProducts {
+  const float* a;
+  int64_t a_point, a_row;
+  const float* b;
+  float* c;
+  int64_t points, rows, columns, depth;
+};
+
+/// c = a b: a [rows, depth], b in panels [columns / panel][depth][panel] of 2 kLane columns.
+template <class Isa>
+EARSHOT_INLINE void product(const PointProducts& p) {
+  constexpr int64_t kPanel = 2 * Isa::kLane;
+  for (int64_t k = 0; k < p.points; ++k)
+    for (int64_t j = 0; j < p.columns; j += kPanel)
+      for (int64_t i = 0; i < p.rows; i += Isa::kRows)
+        matrix_tile<Isa, Isa::kRows, /*kAdd=*/false>(
+            {p.a + k * p.a_point + i * p.a_row, p.a_row, 1}, p.depth,
+            p.b + (k * p.columns + j) * p.depth, kPanel, p.c + (k * p.rows + i) * p.columns + j,
+            p.columns);
+}
+
+/// c += a^T b: a [depth, rows], b [depth, columns].
+template <class Isa>
+EARSHOT_INLINE void sum_of_products(const PointProducts& p) {
+  for (int64_t k = 0; k < p.points; ++k)
+    for (int64_t j = 0; j < p.columns; j += 2 * Isa::kLane)
+      for (int64_t i = 0; i < p.rows; i += Isa::kWeightRows)
+        matrix_tile<Isa, Isa::kWeightRows, /*kAdd=*/true>(
+            {p.a + k * p.a_point + i, 1, p.a_row}, p.depth, p.b + k * p.depth * p.columns + j,
+            p.columns, p.c + (k * p.rows + i) * p.columns + j, p.columns);
 }
 
 }  // namespace earshot

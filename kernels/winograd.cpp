@@ -155,7 +155,7 @@ void Winograd::forward(const PooledConvForward& t, float* scratch) const {
   each_block(scratch + points_ * s_.c_in * s_.c_out, [&](const TileBlock& block, float* v) {
     float* m = v + points_ * rows_ * s_.c_in;
     kernels_.input(s_, t.x, block, v);
-    kernels_.product({v, scratch, m, points_, rows_, s_.c_out, s_.c_in});
+    kernels_.product({v, rows_ * s_.c_in, s_.c_in, scratch, m, points_, rows_, s_.c_out, s_.c_in});
     kernels_.output(s_, t, block, m);
   });
 }
@@ -165,7 +165,8 @@ void Winograd::data_gradient(const PooledConvBackward& t, float* scratch) const 
   each_block(scratch + points_ * s_.c_in * s_.c_out, [&](const TileBlock& block, float* v) {
     float* m = v + points_ * rows_ * s_.c_out;
     kernels_.gradient_input(s_, t, block, v);
-    kernels_.product({v, scratch, m, points_, rows_, s_.c_in, s_.c_out});
+    kernels_.product(
+        {v, rows_ * s_.c_out, s_.c_out, scratch, m, points_, rows_, s_.c_in, s_.c_out});
     kernels_.gradient(s_, t.dx, block, m);
   });
 }
@@ -183,7 +184,8 @@ void Winograd::weight_gradient(const PooledConvBackward& t, float* scratch) cons
       const TileBlock block{b * rows_, std::min(rows_, tiles_ - b * rows_), rows_};
       kernels_.input(s_, t.x, block, v);
       kernels_.gradient_output(s_, t, block, m, sum + weights);
-      kernels_.sum_of_products({v, m, sum, points_, s_.c_in, s_.c_out, rows_});
+      kernels_.sum_of_products(
+          {v, rows_ * s_.c_in, s_.c_in, m, sum, points_, s_.c_in, s_.c_out, rows_});
     }
   }
   gather_weight_gradient(s_, scratch, count, part_floats(), t.dweight);

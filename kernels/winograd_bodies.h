@@ -183,27 +183,14 @@ struct GradientOutput {
 struct Product {
   template <class Isa, class>
   EARSHOT_INLINE static void run(const PointProducts& p) {
-    constexpr int64_t kPanel = 2 * Isa::kLane;
-    for (int64_t k = 0; k < p.points; ++k)
-      for (int64_t j = 0; j < p.columns; j += kPanel)
-        for (int64_t i = 0; i < p.rows; i += Isa::kRows)
-          matrix_tile<Isa, Isa::kRows, /*kAdd=*/false>(
-              {p.a + (k * p.rows + i) * p.depth, p.depth, 1}, p.depth,
-              p.b + (k * p.columns + j) * p.depth, kPanel, p.c + (k * p.rows + i) * p.columns + j,
-              p.columns);
+    product<Isa>(p);
   }
 };
 
 struct SumOfProducts {
   template <class Isa, class>
   EARSHOT_INLINE static void run(const PointProducts& p) {
-    for (int64_t k = 0; k < p.points; ++k)
-      for (int64_t j = 0; j < p.columns; j += 2 * Isa::kLane)
-        for (int64_t i = 0; i < p.rows; i += Isa::kWeightRows)
-          matrix_tile<Isa, Isa::kWeightRows, /*kAdd=*/true>(
-              {p.a + k * p.depth * p.rows + i, 1, p.rows}, p.depth,
-              p.b + k * p.depth * p.columns + j, p.columns, p.c + (k * p.rows + i) * p.columns + j,
-              p.columns);
+    sum_of_products<Isa>(p);
   }
 };
 

@@ -4,6 +4,7 @@
 
 #include <cstdint>
 
+#include "kernels/matrix_tile.h"
 #include "kernels/pooled_conv.h"
 #include "kernels/winograd.h"
 
@@ -16,14 +17,6 @@ struct TileBlock {
   int64_t first, count, rows;
 };
 
-/// For each of `points` matrices: c [rows, columns] = or += a b.
-struct PointProducts {
-  const float* a;
-  const float* b;
-  float* c;
-  int64_t points, rows, columns, depth;
-};
-
 struct WinogradKernels {
   int64_t panel;  // columns of a packed weight panel
   /// B^T x B: v [points^2][rows][c_in]
@@ -34,10 +27,8 @@ struct WinogradKernels {
   /// A dy A^T: m [points^2][rows][c_out]; dbias [c_out] += dy
   void (*gradient_output)(const PooledConvShape& s, const PooledConvBackward& t,
                           const TileBlock& block, float* m, float* dbias);
-  /// c = a b: a [rows, depth], b in panels [columns / panel][depth][panel]
-  void (*product)(const PointProducts& p);
-  /// c += a^T b: a [depth, rows], b [depth, columns]
-  void (*sum_of_products)(const PointProducts& p);
+  void (*product)(const PointProducts& p);          // of matrix_tile.h
+  void (*sum_of_products)(const PointProducts& p);  // of matrix_tile.h
   /// bias, ReLU and pool of A^T m A
   void (*output)(const PooledConvShape& s, const PooledConvForward& t, const TileBlock& block,
                  const float* m);

@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "engine/cpu/dense_convolution.h"
+#include "kernels/line_conv.h"
 #include "kernels/mono_conv.h"
 #include "kernels/winograd.h"
 
@@ -91,6 +92,27 @@ class MonoConvolution : public OwnConvolution {
   std::unique_ptr<Convolution> dense_;
 };
 
+/// Forward along one axis; the gradients, of few winners where there is a pool, are those of the
+/// dense form.
+class LineConvolution : public OwnConvolution {
+ public:
+  LineConvolution(const ConvolutionShape& shape, const std::string& layer)
+      : OwnConvolution(shape),
+        line_(kernel_shape(shape), omp_get_max_threads()),
+        dense_(make_dense_convolution(shape, layer)) {}
+  int64_t forward_scratch() const override { return line_.forward_scratch() * kFloat; }
+  int64_t backward_scratch() const override { return dense_->backward_scratch(); }
+  void forward(const ConvolutionForward& t) override { line_.forward(unwrap(t), t.scratch.f32()); }
+  void backward(const ConvolutionBackward& t) override { dense_->backward(t); }
+  std::string implementation() const override {
+    return "winograd in one dimension | " + dense_->implementation();
+  }
+
+ private:
+  LineConv line_;
+  std::unique_ptr<Convolution> dense_;
+};
+
 }  // namespace
 
 std::unique_ptr<Convolution> make_cpu_convolution(const ConvolutionShape& shape,
@@ -98,6 +120,7 @@ std::unique_ptr<Convolution> make_cpu_convolution(const ConvolutionShape& shape,
   const PooledConvShape s = kernel_shape(shape);
   if (mono_conv_fits(s)) return std::make_unique<MonoConvolution>(shape, layer);
   if (Winograd::pays(s)) return std::make_unique<WinogradConvolution>(shape);
+  if (LineConv::pays(s)) return std::make_unique<LineConvolution>(shape, layer);
   return make_dense_convolution(shape, layer);
 }
 

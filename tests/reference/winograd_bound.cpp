@@ -138,6 +138,33 @@ Values winograd_output_sizes(const ConvolutionShape& s, const Values& x, const V
   return max_pool({s.n, s.h, s.w, s.c_out, s.pool_h, s.pool_w}, y).y;
 }
 
+Values line_output_sizes(const ConvolutionShape& s, const Values& x, const Values& weight,
+                         const Values& bias) {
+  const Transforms t(kTile);
+  const int64_t points = t.input.size(), c_in = s.c_in, taps = s.kernel_w;
+  Values y(static_cast<size_t>(s.unpooled().count()));
+  // Of tap j of output 4 t + i by way of point k, the input cells l: all of |A| |G| |B^T|.
+  for (int64_t n = 0; n < s.n; ++n)
+    for (int64_t w = 0; w < s.w; ++w)
+      for (int64_t o = 0; o < s.c_out; ++o) {
+        double& sum = y[(n * s.w + w) * s.c_out + o];
+        sum = bias[o];
+        for (int64_t c = 0; c < c_in; ++c)
+          for (int64_t first = 0; first < taps; first += kTile)
+            for (int64_t k = 0; k < points; ++k) {
+              double u = 0, v = 0;
+              for (int64_t j = 0; j < kTile && first + j < taps; ++j)
+                u += t.filter[k][j] * weight[(o * taps + first + j) * c_in + c];
+              for (int64_t l = 0; l < points; ++l) {
+                const int64_t at = w / kTile * kTile + first + l - (taps - 1) / 2;
+                if (at >= 0 && at < s.w) v += t.input[k][l] * x[(n * s.w + at) * c_in + c];
+              }
+              sum += t.output[k][w % kTile] * u * v;
+            }
+      }
+  return max_pool({s.n, s.h, s.w, s.c_out, s.pool_h, s.pool_w}, y).y;
+}
+
 WinogradSizes winograd_gradient_sizes(const ConvolutionShape& s, const Values& x,
                                       const Values& weight, const Values& gradient) {
   const int64_t taps = s.kernel_h * s.kernel_w;

@@ -13,6 +13,9 @@ int64_t winograd_terms(const ConvolutionShape& s, int64_t sum);
 // Arguments are absolute values.
 Values winograd_output_sizes(const ConvolutionShape& s, const Values& x, const Values& weight,
                              const Values& bias);  // as y: of the largest cell of a window
+/// The same of kernels/line_conv.h.
+Values line_output_sizes(const ConvolutionShape& s, const Values& x, const Values& weight,
+                         const Values& bias);
 struct WinogradSizes {
   Values dx, dweight;
 };

@@ -1,0 +1,103 @@
+// Bodies of LineKernels, included once for each instruction set (line_conv_avx*.cpp).
+#pragma once
+
+#include "kernels/cook_toom.h"
+#include "kernels/line_conv_kernels.h"
+
+namespace earshot {
+namespace {
+
+using LineFilter = CookToom<4>;
+static_assert(LineFilter::kPoints == kLinePoints && LineFilter::kOutputs == kLineTile);
+constexpr int kTile = kLineTile, kPoints = kLinePoints;
+alignas(64) constexpr float kZeros[512] = {};
+
+template <class Isa>
+void line_input(const PooledConvShape& s, const float* x, const LineBlock& block, float* v) {
+  using Lanes = typename Isa::Lanes;
+  const float* plane = x + block.n * s.w * s.c_in;
+  for (int64_t t = 0; t < block.tiles; ++t) {
+    const float* cells[kPoints];
+    for (int i = 0; i < kPoints; ++i) {
+      const int64_t w = (block.first + t) * kTile + i - (s.kernel_w - 1) / 2;
+      cells[i] = w >= 0 && w < s.w ? plane + w * s.c_in : kZeros;
+    }
+    for (int64_t c = 0; c < s.c_in; c += Isa::kLane) {
+      Lanes values[kPoints], points[kPoints];
+      for (int i = 0; i < kPoints; ++i) values[i] = lanes_at<Isa>(cells[i] + c);
+      cook_toom::analyse<InputTransform<LineFilter>>(values, points);
+      for (int k = 0; k < kPoints; ++k)
+        lanes_at<Isa>(v + (k * block.tiles + t) * s.c_in + c) = points[k];
+    }
+  }
+}
+
+/// A^T m + bias of one tile.
+template <class Isa>
+EARSHOT_INLINE void tile_cells(const float* m, int64_t stride, typename Isa::Lanes bias,
+                               typename Isa::Lanes* cells) {
+  typename Isa::Lanes points[kPoints];
+  for (int k = 0; k < kPoints; ++k) points[k] = lanes_at<Isa>(m + k * stride);
+  cook_toom::synthesise<OutputTransform<LineFilter>>(points, cells);
+  for (int i = 0; i < kTile; ++i) cells[i] += bias;
+}
+
+template <class Isa>
+EARSHOT_INLINE void pooled_window(const PooledConvShape& s, const PooledConvForward& t,
+                                  const float* m, int64_t stride, int64_t to, int64_t c) {
+  using Lanes = typename Isa::Lanes;
+  typename Isa::Ints winner{}, number{};
+  Lanes best{};
+  const Lanes bias = lanes_at<Isa>(t.bias + c);
+  for (int64_t tile = 0; tile < s.pool_w / kTile; ++tile) {
+    Lanes cells[kTile];
+    tile_cells<Isa>(m + tile * s.c_out + c, stride, bias, cells);
+    if (tile == 0) best = cells[0] < best ? best : cells[0];  // NaN stays
+    for (int i = 0; i < kTile; ++i) {
+      winner = cells[i] > best ? number : winner;
+      best = cells[i] > best ? cells[i] : best;
+      number += 1;
+    }
+  }
+  lanes_at<Isa>(t.y + to + c) = best;
+  Isa::store_bytes(t.argmax + to + c, winner);
+}
+
+template <class Isa>
+void line_output(const PooledConvShape& s, const PooledConvForward& t, const LineBlock& block,
+                 const float* m) {
+  using Lanes = typename Isa::Lanes;
+  const int64_t stride = block.tiles * s.c_out, out_w = s.w / s.pool_w;
+  const int64_t step = s.pool_w == 1 ? 1 : s.pool_w / kTile;  // tiles of a window
+  for (int64_t i = 0; i + step <= block.tiles; i += step) {
+    const float* tile = m + i * s.c_out;
+    if (s.pool_w > 1) {
+      const int64_t ow = (block.first + i) / step;
+      if (ow >= out_w) break;
+      for (int64_t c = 0; c < s.c_out; c += Isa::kLane)
+        pooled_window<Isa>(s, t, tile, stride, (block.n * out_w + ow) * s.c_out, c);
+      continue;
+    }
+    const int64_t w = (block.first + i) * kTile;
+    for (int64_t c = 0; c < s.c_out; c += Isa::kLane) {
+      Lanes cells[kTile];
+      const Lanes zero{};
+      tile_cells<Isa>(tile + c, stride, lanes_at<Isa>(t.bias + c), cells);
+      for (int k = 0; k < kTile && w + k < s.w; ++k)
+        lanes_at<Isa>(t.y + (block.n * s.w + w + k) * s.c_out + c) =
+            cells[k] < zero ? zero : cells[k];
+    }
+  }
+}
+
+template <class Isa>
+void line_product(const PointProducts& p) {
+  product<Isa>(p);
+}
+
+template <class Isa>
+constexpr LineKernels kLineKernels{2 * Isa::kLane, line_input<Isa>, line_product<Isa>,
+                                   line_output<Isa>};
+
+}  // namespace
+}  // namespace earshot
