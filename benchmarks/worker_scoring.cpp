@@ -48,7 +48,7 @@ ScoringRequest make_run(Backend& backend, const Options& o, const Config& config
                     checkpoint_metadata(info, kind, 0));
   file.describe(tagger, config.scoring.batch);
   file.add_weights(tagger);
-  return {backend, paths, info, kind, {0}};
+  return {backend, paths, info, {{kind, {0}}}};
 }
 
 /// The clips as a rival that has them decoded gets them.
@@ -65,8 +65,8 @@ void save(const Options& o, const ScoringRequest& request, const ClipSource& sou
     file.add(fmt::format("mel.{}", clip), {mel_frames(length), kMelBands}, std::move(mel.values));
   }
   std::vector<float> rows;
-  for (const auto& row : score_clips(request, source, which))
-    rows.insert(rows.end(), row.begin(), row.end());
+  for (const ClipScore& score : score_clips(request, source, which).front())
+    rows.insert(rows.end(), score.log_probabilities.begin(), score.log_probabilities.end());
   file.add("output.log_probabilities", {o.clips, static_cast<int64_t>(request.info.classes.size())},
            std::move(rows));
   file.write(o.save);

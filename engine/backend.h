@@ -14,6 +14,7 @@
 #include "engine/precision.h"
 #include "engine/tensor.h"
 #include "kernels/adam.h"
+#include "kernels/cells.h"
 #include "kernels/gather.h"
 #include "kernels/log_mel.h"
 
@@ -184,6 +185,8 @@ class Backend {
   virtual void log_softmax(const Tensor& logits, const Tensor& out) = 0;
   /// to[i, first ... first + from.features) = from[i]: joins feature vectors.
   virtual void copy_columns(const Tensor& from, const Tensor& to, int64_t first) = 0;
+  /// Cells of `from` into cells of `to` (kernels/cells.h); the runs lie on the device.
+  virtual void copy_cells(const CellRuns& runs, const Tensor& from, const Tensor& to) = 0;
 
   // Parameters, each kind in one buffer.
   virtual void adam(const Tensor& parameters, const Tensor& gradients, const Tensor& m,

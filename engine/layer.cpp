@@ -4,8 +4,12 @@
 
 namespace earshot {
 
-Planner::Planner(ArenaPlan& arena, std::vector<int64_t> batches)
-    : arena_(arena), batches_(std::move(batches)) {
+Planner::Planner(ArenaPlan& arena, std::vector<int64_t> batches) : arena_(arena) {
+  set_batches(std::move(batches));
+}
+
+void Planner::set_batches(std::vector<int64_t> batches) {
+  batches_ = std::move(batches);
   std::sort(batches_.begin(), batches_.end());
   batches_.erase(std::unique(batches_.begin(), batches_.end()), batches_.end());
   if (batches_.empty() || batches_.front() < 1) fail("a pass needs at least one example a batch");

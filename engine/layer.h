@@ -34,6 +34,8 @@ class Planner {
   /// `batches`: every batch size that will run, for library plans; the largest sizes the tensors.
   Planner(ArenaPlan& arena, std::vector<int64_t> batches);
 
+  /// The same for the layers planned from here on.
+  void set_batches(std::vector<int64_t> batches);
   int64_t max_batch() const { return batches_.back(); }
   const std::vector<int64_t>& batches() const { return batches_; }  // ascending
   /// Whether the layers planned from here on will run backward.

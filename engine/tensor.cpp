@@ -25,6 +25,13 @@ Tensor Tensor::first(int64_t n) const {
   return part;
 }
 
+Tensor Tensor::slice(int64_t from, int64_t n) const {
+  Tensor part = first(from + n);
+  part.shape.n = n;
+  part.data = static_cast<char*>(data) + from * shape.features() * bytes_of(type);
+  return part;
+}
+
 Tensor Tensor::flat() const {
   Tensor view = *this;
   view.shape = {shape.n, 1, 1, shape.features()};
@@ -35,6 +42,12 @@ void check_shape(const Tensor& tensor, const Shape& expected, const char* operat
   if (tensor.shape != expected)
     fail("{}: tensor {} has shape {}, expected {}", operation, tensor.name, to_string(tensor.shape),
          to_string(expected));
+}
+
+void check_channels(const Tensor& a, const Tensor& b, const char* operation) {
+  if (a.shape.c != b.shape.c)
+    fail("{}: tensor {} has {} channels, {} has {}", operation, a.name, a.shape.c, b.name,
+         b.shape.c);
 }
 
 }  // namespace earshot

@@ -33,11 +33,15 @@ struct Tensor {
   int64_t bytes() const { return shape.count() * bytes_of(type); }
   /// The same memory for the first `n` examples.
   Tensor first(int64_t n) const;
+  /// The same memory for the `n` examples from `from` on.
+  Tensor slice(int64_t from, int64_t n) const;
   /// The same memory as [n, 1, 1, features].
   Tensor flat() const;
 };
 
 /// Throws Error naming the tensor, its shape and the expected one where they differ.
 void check_shape(const Tensor& tensor, const Shape& expected, const char* operation);
+/// The same where the two have different numbers of channels.
+void check_channels(const Tensor& a, const Tensor& b, const char* operation);
 
 }  // namespace earshot

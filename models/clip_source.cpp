@@ -57,30 +57,41 @@ void ClipSource::place_on(Backend& backend) {
              place(floors_.data(), clips, "log-mel floors")};
 }
 
+const int64_t* ClipSource::placed_lengths() const {
+  const auto* lengths = static_cast<const int64_t*>(placed_.lengths.data());
+  if (!lengths) fail("the clips were not placed on a device");
+  return lengths;
+}
+
+void ClipSource::gather_wave(Backend& backend, const GatherPlan& plan, const Tensor& wave) const {
+  backend.gather_wave(
+      plan,
+      {static_cast<const int16_t*>(placed_.samples.data()),
+       static_cast<const int64_t*>(placed_.sample_offsets.data()), placed_lengths()},
+      wave);
+}
+
+void ClipSource::gather_mel(Backend& backend, const Config& config, const GatherPlan& plan,
+                            const Tensor& wave, const Tensor& mel) const {
+  if (config.input.wave_first) return backend.log_mel(wave, log_mel_settings(features_), mel);
+  placed_lengths();
+  const MelSource source{static_cast<const float*>(placed_.columns.data()),
+                         static_cast<const int64_t*>(placed_.mel_offsets.data()),
+                         static_cast<const int64_t*>(placed_.frames.data()),
+                         static_cast<const float*>(placed_.floors.data()),
+                         config.input.spectrogram_padding == InputSettings::Padding::kFloor,
+                         native_columns(config.seconds)};
+  backend.gather_mel(plan, source, mel);
+}
+
 void ClipSource::fill(TaggerPass& pass, const Tagger& tagger, const GatherPlan& plan,
                       Zero zero) const {
   Backend& backend = tagger.backend();
   const int64_t n = plan.examples();
-  const InputSettings& input = tagger.config().input;
-  const auto* lengths = static_cast<const int64_t*>(placed_.lengths.data());
-  if (!lengths) fail("the clips were not placed on a device");
-  if (pass.has_wave())
-    backend.gather_wave(plan,
-                        {static_cast<const int16_t*>(placed_.samples.data()),
-                         static_cast<const int64_t*>(placed_.sample_offsets.data()), lengths},
-                        pass.wave(n));
-  if (tagger.has_spec()) {
-    const MelSource source{static_cast<const float*>(placed_.columns.data()),
-                           static_cast<const int64_t*>(placed_.mel_offsets.data()),
-                           static_cast<const int64_t*>(placed_.frames.data()),
-                           static_cast<const float*>(placed_.floors.data()),
-                           input.spectrogram_padding == InputSettings::Padding::kFloor,
-                           native_columns(tagger.config().seconds)};
-    if (input.wave_first)
-      backend.log_mel(pass.wave(n), log_mel_settings(features_), pass.mel(n));
-    else
-      backend.gather_mel(plan, source, pass.mel(n));
-  }
+  if (pass.has_wave()) gather_wave(backend, plan, pass.wave(n));
+  if (tagger.has_spec())
+    gather_mel(backend, tagger.config(), plan, pass.has_wave() ? pass.wave(n) : Tensor{},
+               pass.mel(n));
   if (zero == Zero::kAudio && tagger.has_audio()) backend.zero(pass.wave(n));
   if (zero == Zero::kSpectrogram && tagger.has_spec()) backend.zero(pass.mel(n));
 }

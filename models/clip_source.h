@@ -32,7 +32,14 @@ class ClipSource {
   void fill(TaggerPass& pass, const Tagger& tagger, const GatherPlan& plan,
             Zero zero = Zero::kNone) const;
 
+  /// The two inputs alone: wave [n, 1, t, 1]; log-mel [n, 128, w, 1], from `wave` where the config
+  /// says that the wave comes first.
+  void gather_wave(Backend& backend, const GatherPlan& plan, const Tensor& wave) const;
+  void gather_mel(Backend& backend, const Config& config, const GatherPlan& plan,
+                  const Tensor& wave, const Tensor& mel) const;
+
  private:
+  const int64_t* placed_lengths() const;
   FeatureSettings features_;
   std::vector<int64_t> lengths_, sample_offsets_, frames_, mel_offsets_;
   std::vector<float> floors_;

@@ -35,20 +35,18 @@ std::vector<int> folds_of(const EvaluationRequest& request, ModelKind kind) {
   return request.folds;
 }
 
-ModelReport score_model(const EvaluationRequest& request, const ClipSource& source, ModelKind kind,
-                        const std::vector<int64_t>& which, const std::vector<int>& class_map) {
+ModelReport report_model(const EvaluationRequest& request, const ScoredModel& model,
+                         const std::vector<ClipScore>& scores, const std::vector<int64_t>& which,
+                         const std::vector<int>& class_map) {
   ModelReport report;
-  report.model = to_string(kind);
+  report.model = to_string(model.kind);
   if (request.zero == ClipSource::Zero::kAudio) report.model += ", audio zeroed";
   if (request.zero == ClipSource::Zero::kSpectrogram) report.model += ", spectrogram zeroed";
-  report.folds = folds_of(request, kind);
-  const auto scores =
-      score_clips({request.backend, request.paths, request.info, kind, report.folds, request.zero},
-                  source, which);
+  report.folds = model.folds;
   for (size_t i = 0; i < which.size(); ++i) {
     const Clip& clip = request.store.index().clips[which[i]];
     Prediction p{clip.name, clip.label < 0 ? -1 : class_map[clip.label], clip.usage, {}};
-    for (const float x : scores[i]) p.probabilities.push_back(std::exp(x));
+    for (const float x : scores[i].log_probabilities) p.probabilities.push_back(std::exp(x));
     report.predictions.push_back(std::move(p));
   }
   report.scores = score(report.predictions, request.info.classes);
@@ -118,8 +116,11 @@ Report evaluate(const EvaluationRequest& request) {
   if (kinds.empty()) fail("nothing is trained in {}", request.paths.root.string());
   ClipSource source(request.store);
   source.place_on(request.backend);
-  for (const ModelKind kind : kinds)
-    report.models.push_back(score_model(request, source, kind, which, class_map));
+  ScoringRequest scoring{request.backend, request.paths, request.info, {}, request.zero};
+  for (const ModelKind kind : kinds) scoring.models.push_back({kind, folds_of(request, kind)});
+  const auto scores = score_clips(scoring, source, which);
+  for (size_t m = 0; m < kinds.size(); ++m)
+    report.models.push_back(report_model(request, scoring.models[m], scores[m], which, class_map));
   return report;
 }
 

@@ -2,123 +2,139 @@
 
 #include <algorithm>
 #include <cmath>
+#include <set>
 
 #include "data/draw.h"
 #include "engine/console.h"
-#include "engine/error.h"
+#include "models/fold_scorer.h"
 
 namespace earshot {
 namespace {
 
-struct Crop {
-  int64_t clip, position;
+/// Of the clips' lines at once: long clips go in several pieces.
+constexpr int64_t kGroupSamples = 1 << 21;
+
+/// Sums of log-softmax over some crops of one clip, for every model.
+struct Row {
+  size_t clip;         // in `which`
+  int64_t start, end;  // samples of the clip
+  int64_t crops;
+  std::vector<double> sums;  // [model][class]
 };
 
-/// Log-softmax of every crop by one fold's network, handed to `use(crop index, row)`.
-template <typename Use>
-void run_crops(const ScoringRequest& request, int fold, const ClipSource& source,
-               const std::vector<Crop>& crops, Progress& progress, const Use& use) {
-  const int64_t batch = request.info.config.scoring.batch;
-  const SafetensorsFile file(request.paths.best(fold, request.kind));
-  check_checkpoint(file, request.kind);
-  Tagger tagger(request.backend, request.info.config, request.kind,
-                static_cast<int>(request.info.classes.size()), /*trained=*/false);
-  tagger.load(file);
-  const int64_t total = static_cast<int64_t>(crops.size());
-  std::vector<int64_t> sizes{std::min(batch, total)};
-  if (total > batch && total % batch != 0) sizes.push_back(total % batch);
-  TaggerPass pass(tagger, /*training=*/false, sizes);
-  const DeviceMemory memory = request.backend.allocate(pass.arena().bytes(), "the scoring arena");
-  pass.bind(memory.data());
-  const size_t classes = request.info.classes.size();
-  for (int64_t first = 0; first < total; first += batch) {
-    const int64_t n = std::min(batch, total - first);
-    GatherPlan plan;
-    for (int64_t i = first; i < first + n; ++i) {
-      fixed_placement(crops[i].clip, crops[i].position, plan);
-      end_example(plan);
-    }
-    source.fill(pass, tagger, plan, request.zero);
-    const Tensor logits = pass.forward(n, {Mode::kInference, 0, 0});
-    request.backend.log_softmax(logits, pass.log_probabilities(n));
-    std::vector<float> rows(static_cast<size_t>(n) * classes);
-    request.backend.copy_to_host(rows.data(), pass.log_probabilities(n));
-    for (int64_t i = 0; i < n; ++i) use(static_cast<size_t>(first + i), &rows[i * classes]);
-    progress.advance(n);
-  }
-}
-
-std::vector<float> normalised(const std::vector<double>& sums) {
-  const double largest = *std::max_element(sums.begin(), sums.end());
+std::vector<float> normalised(const double* sums, size_t classes, double scale) {
+  const double largest = *std::max_element(sums, sums + classes) * scale;
   double total = 0;
-  for (const double x : sums) total += std::exp(x - largest);
+  for (size_t c = 0; c < classes; ++c) total += std::exp(sums[c] * scale - largest);
   std::vector<float> out;
-  for (const double x : sums) out.push_back(static_cast<float>(x - largest - std::log(total)));
+  for (size_t c = 0; c < classes; ++c)
+    out.push_back(static_cast<float>(sums[c] * scale - largest - std::log(total)));
   return out;
 }
 
-std::vector<int64_t> positions_of(const ScoringRequest& request, int64_t length) {
-  const ScoringSettings& s = request.info.config.scoring;
-  return scoring_positions(length, window_samples(request.info.config.seconds), s.step,
-                           s.align_end);
+class CropRows {
+ public:
+  CropRows(const ScoringRequest& request, const ClipSource& source,
+           const std::vector<int64_t>& which)
+      : request_(request), clips_(which.size()) {
+    const ScoringSettings& s = request.info.config.scoring;
+    const int64_t window = window_samples(request.info.config.seconds);
+    for (size_t k = 0; k < which.size(); ++k) {
+      const int64_t length = source.lengths()[which[k]];
+      const bool split = request.timeline && length >= window;
+      const size_t first = rows_.size();
+      for (const int64_t position : scoring_positions(length, window, s.step, s.align_end)) {
+        crops_.push_back({which[k], -position});
+        if (split || rows_.size() == first) {
+          const int64_t start = std::max<int64_t>(-position, 0);
+          rows_.push_back({k, start, std::min(start + window, length), 0,
+                           std::vector<double>(request.models.size() * classes())});
+        }
+        ++rows_.back().crops;
+        row_of_.push_back(rows_.size() - 1);
+      }
+    }
+  }
+
+  const std::vector<Crop>& crops() const { return crops_; }
+
+  void add(size_t model, int64_t first, int64_t n, const float* log_p) {
+    for (int64_t i = 0; i < n; ++i) {
+      double* sums = &rows_[row_of_[first + i]].sums[model * classes()];
+      for (size_t c = 0; c < classes(); ++c) sums[c] += log_p[i * classes() + c];
+    }
+  }
+
+  std::vector<ClipScore> of(size_t model) const {
+    std::vector<ClipScore> scores(clips_);
+    const auto folds = static_cast<double>(request_.models[model].folds.size());
+    for (size_t first = 0, last = 0; first < rows_.size(); first = last) {
+      std::vector<double> sums(classes());
+      int64_t crops = 0;
+      ClipScore& score = scores[rows_[first].clip];
+      for (; last < rows_.size() && rows_[last].clip == rows_[first].clip; ++last) {
+        const Row& row = rows_[last];
+        const double* part = &row.sums[model * classes()];
+        for (size_t c = 0; c < classes(); ++c) sums[c] += part[c];
+        crops += row.crops;
+        if (request_.timeline)
+          score.crops.push_back(
+              {static_cast<double>(row.start) / kSampleRate,
+               static_cast<double>(row.end) / kSampleRate,
+               normalised(part, classes(), 1 / (folds * static_cast<double>(row.crops)))});
+      }
+      score.log_probabilities =
+          normalised(sums.data(), classes(), 1 / (folds * static_cast<double>(crops)));
+    }
+    return scores;
+  }
+
+ private:
+  size_t classes() const { return request_.info.classes.size(); }
+  const ScoringRequest& request_;
+  size_t clips_;
+  std::vector<Crop> crops_;
+  std::vector<size_t> row_of_;  // of each crop
+  std::vector<Row> rows_;       // those of a clip together
+};
+
+std::string names(const std::vector<ScoredModel>& models) {
+  std::string text;
+  for (const ScoredModel& m : models)
+    text += (text.empty() ? "" : ", ") + std::string(to_string(m.kind));
+  return text;
 }
 
 }  // namespace
 
-std::vector<std::vector<float>> score_clips(const ScoringRequest& request, const ClipSource& source,
-                                            const std::vector<int64_t>& which) {
-  if (request.folds.empty()) fail("no trained fold of {} to score with", to_string(request.kind));
-  std::vector<Crop> crops;
-  std::vector<size_t> row_of;
-  std::vector<double> scale;  // 1 / (crops of the clip x folds)
-  for (size_t k = 0; k < which.size(); ++k) {
-    const auto positions = positions_of(request, source.lengths()[which[k]]);
-    for (const int64_t position : positions) {
-      crops.push_back({which[k], position});
-      row_of.push_back(k);
-    }
-    scale.push_back(1.0 / static_cast<double>(positions.size() * request.folds.size()));
+std::vector<std::vector<ClipScore>> score_clips(const ScoringRequest& request,
+                                                const ClipSource& source,
+                                                const std::vector<int64_t>& which) {
+  std::set<int> folds;
+  size_t networks = 0;
+  for (const ScoredModel& model : request.models) {
+    if (model.folds.empty()) fail("no trained fold of {} to score with", to_string(model.kind));
+    folds.insert(model.folds.begin(), model.folds.end());
+    networks += model.folds.size();
   }
-  const size_t classes = request.info.classes.size();
-  std::vector<std::vector<double>> sums(which.size(), std::vector<double>(classes, 0.0));
-  Progress progress(fmt::format("scoring {}", to_string(request.kind)),
-                    static_cast<int64_t>(crops.size() * request.folds.size()), "crops");
-  for (const int fold : request.folds)
-    run_crops(request, fold, source, crops, progress, [&](size_t crop, const float* row) {
-      const size_t k = row_of[crop];
-      for (size_t c = 0; c < classes; ++c) sums[k][c] += static_cast<double>(row[c]) * scale[k];
-    });
-  std::vector<std::vector<float>> out;
-  for (const auto& sum : sums) out.push_back(normalised(sum));
+  CropRows scores(request, source, which);
+  const auto& crops = scores.crops();
+  const Config& config = request.info.config;
+  const auto groups =
+      group_crops(crops, window_samples(config.seconds), config.scoring.batch, kGroupSamples);
+  Progress progress("scoring " + names(request.models),
+                    static_cast<int64_t>(crops.size() * networks), "crops");
+  for (const int fold : folds)
+    FoldScorer(request, fold, crops, groups)
+        .run(
+            source,
+            [&](size_t model, int64_t first, int64_t n, const float* log_p) {
+              scores.add(model, first, n, log_p);
+            },
+            [&](int64_t n) { progress.advance(n); });
+  std::vector<std::vector<ClipScore>> out;
+  for (size_t m = 0; m < request.models.size(); ++m) out.push_back(scores.of(m));
   return out;
-}
-
-std::vector<CropScore> score_crops(const ScoringRequest& request, const ClipSource& source,
-                                   int64_t clip) {
-  if (request.folds.empty()) fail("no trained fold of {} to score with", to_string(request.kind));
-  const int64_t length = source.lengths()[clip];
-  const int64_t window = window_samples(request.info.config.seconds);
-  std::vector<int64_t> positions = positions_of(request, length);
-  if (length < window) positions.resize(1);  // shifts of a short clip cover the same seconds
-  std::vector<Crop> crops;
-  std::vector<CropScore> scores;
-  for (const int64_t position : positions) {
-    crops.push_back({clip, position});
-    const int64_t start = std::max<int64_t>(-position, 0);
-    scores.push_back({static_cast<double>(start) / kSampleRate,
-                      static_cast<double>(std::min(start + window, length)) / kSampleRate,
-                      {}});
-  }
-  const size_t classes = request.info.classes.size();
-  std::vector<std::vector<double>> sums(crops.size(), std::vector<double>(classes, 0.0));
-  Progress progress("timeline", static_cast<int64_t>(crops.size() * request.folds.size()), "crops");
-  const double scale = 1.0 / static_cast<double>(request.folds.size());
-  for (const int fold : request.folds)
-    run_crops(request, fold, source, crops, progress, [&](size_t crop, const float* row) {
-      for (size_t c = 0; c < classes; ++c) sums[crop][c] += scale * static_cast<double>(row[c]);
-    });
-  for (size_t i = 0; i < scores.size(); ++i) scores[i].log_probabilities = normalised(sums[i]);
-  return scores;
 }
 
 }  // namespace earshot

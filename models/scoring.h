@@ -11,27 +11,36 @@
 
 namespace earshot {
 
+struct ScoredModel {
+  ModelKind kind;
+  std::vector<int> folds;  // trained ones
+};
+
 struct ScoringRequest {
   Backend& backend;
   RunPaths paths;
   RunInfo info;
-  ModelKind kind;
-  std::vector<int> folds;
+  std::vector<ScoredModel> models;
   ClipSource::Zero zero = ClipSource::Zero::kNone;
+  bool timeline = false;  // also every crop by itself
 };
 
-/// Log-probabilities of clips `which` of the source, [clip][class], mean over crops and folds,
-/// normalised. Shows progress.
-std::vector<std::vector<float>> score_clips(const ScoringRequest& request, const ClipSource& source,
-                                            const std::vector<int64_t>& which);
-
-/// The same for every crop of one clip: times in seconds of the crop's start (negative or positive
-/// padding counts as 0) and its log-probabilities, mean over folds.
 struct CropScore {
   double start = 0, end = 0;  // seconds of the clip that the crop covers
   std::vector<float> log_probabilities;
 };
-std::vector<CropScore> score_crops(const ScoringRequest& request, const ClipSource& source,
-                                   int64_t clip);
+
+struct ClipScore {
+  std::vector<float> log_probabilities;  // [class], mean over crops and folds, normalised
+  /// With `timeline`: mean over folds. One for a clip shorter than the input, which every crop
+  /// holds whole.
+  std::vector<CropScore> crops;
+};
+
+/// Scores of clips `which` of the source by each model, [model][clip]. What crops, and networks of
+/// one fold, have in common is computed once. Shows progress.
+std::vector<std::vector<ClipScore>> score_clips(const ScoringRequest& request,
+                                                const ClipSource& source,
+                                                const std::vector<int64_t>& which);
 
 }  // namespace earshot

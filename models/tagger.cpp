@@ -23,25 +23,43 @@ NetworkTable Tagger::table(ModelKind trunk) const {
                                     : scaled(spec_table(config_.seconds), config_.width_spec);
 }
 
-void Tagger::add_blocks(Network& network, Parameters& parameters, const NetworkTable& table) {
-  const BatchNormOptions options{static_cast<float>(config_.batch_norm.momentum),
-                                 static_cast<float>(config_.batch_norm.epsilon)};
-  int64_t channels = table.input.c;
-  for (size_t i = 0; i < table.blocks.size(); ++i) {
-    const std::string name = fmt::format("block{}", i + 1);
-    network.add(std::make_unique<ConvBlock>(backend_, parameters, name, table.blocks[i], channels));
-    channels = table.blocks[i].convolutions.back().channels;
-    network.add(
-        std::make_unique<BatchNorm>(backend_, parameters, name + ".norm", channels, options));
+Parameters& Tagger::trunk_parameters(ModelKind trunk) const {
+  return kind_ == ModelKind::kComb && trunk == ModelKind::kSpec ? *sets_[1].parameters
+                                                                : *sets_.front().parameters;
+}
+
+BatchNormOptions Tagger::norm_options() const {
+  return {static_cast<float>(config_.batch_norm.momentum),
+          static_cast<float>(config_.batch_norm.epsilon)};
+}
+
+std::unique_ptr<Layer> Tagger::block(ModelKind trunk, size_t index, const BlockRow& row) {
+  const NetworkTable rows = table(trunk);
+  const int64_t c_in =
+      index == 0 ? rows.input.c : rows.blocks[index - 1].convolutions.back().channels;
+  return std::make_unique<ConvBlock>(backend_, trunk_parameters(trunk),
+                                     fmt::format("block{}", index + 1), row, c_in);
+}
+
+std::unique_ptr<Layer> Tagger::block_norm(ModelKind trunk, size_t index) {
+  return std::make_unique<BatchNorm>(
+      backend_, trunk_parameters(trunk), fmt::format("block{}.norm", index + 1),
+      table(trunk).blocks[index].convolutions.back().channels, norm_options());
+}
+
+void Tagger::add_blocks(Network& network, ModelKind trunk) {
+  const NetworkTable rows = table(trunk);
+  for (size_t i = 0; i < rows.blocks.size(); ++i) {
+    network.add(block(trunk, i, rows.blocks[i]));
+    network.add(block_norm(trunk, i));
   }
 }
 
 void Tagger::add_hidden(Network& network, Parameters& parameters, const std::string& name,
                         int64_t in, int64_t out) {
-  const BatchNormOptions options{static_cast<float>(config_.batch_norm.momentum),
-                                 static_cast<float>(config_.batch_norm.epsilon)};
   network.add(std::make_unique<Dense>(backend_, parameters, name, in, out, Activation::kRelu));
-  network.add(std::make_unique<BatchNorm>(backend_, parameters, name + ".norm", out, options));
+  network.add(
+      std::make_unique<BatchNorm>(backend_, parameters, name + ".norm", out, norm_options()));
   if (config_.dropout > 0)
     network.add(std::make_unique<DropoutLayer>(backend_, name + ".dropout",
                                                static_cast<float>(config_.dropout),
@@ -53,12 +71,11 @@ Tagger::Networks Tagger::build() {
   Parameters& last = trainable();
   int64_t features = 0;
   if (has_audio()) {
-    add_blocks(n.audio, *sets_.front().parameters, table(ModelKind::kAudio));
+    add_blocks(n.audio, ModelKind::kAudio);
     features += trunk_features(table(ModelKind::kAudio));
   }
   if (has_spec()) {
-    Parameters& set = kind_ == ModelKind::kComb ? *sets_[1].parameters : last;
-    add_blocks(n.spec, set, table(ModelKind::kSpec));
+    add_blocks(n.spec, ModelKind::kSpec);
     features += trunk_features(table(ModelKind::kSpec));
   }
   if (kind_ == ModelKind::kComb) {

@@ -48,13 +48,19 @@ class Tagger {
   };
   Networks build();
   NetworkTable table(ModelKind trunk) const;
+  /// One block of a trunk, as its row in the table or another row of the same convolutions says,
+  /// and the batch norm behind it.
+  std::unique_ptr<Layer> block(ModelKind trunk, size_t index, const BlockRow& row);
+  std::unique_ptr<Layer> block_norm(ModelKind trunk, size_t index);
 
  private:
   struct Set {
     std::string prefix;
     std::unique_ptr<Parameters> parameters;
   };
-  void add_blocks(Network& network, Parameters& parameters, const NetworkTable& table);
+  Parameters& trunk_parameters(ModelKind trunk) const;
+  void add_blocks(Network& network, ModelKind trunk);
+  BatchNormOptions norm_options() const;
   void add_hidden(Network& network, Parameters& parameters, const std::string& name, int64_t in,
                   int64_t out);
 

@@ -80,13 +80,13 @@ std::vector<json> tag_files(const ScoringRequest& request, const Options& o, siz
   }
   if (which.empty()) return results;
   source.place_on(request.backend);
-  const auto scores = score_clips(request, source, which);
+  const std::vector<ClipScore> scores = score_clips(request, source, which).front();
   for (size_t k = 0; k < which.size(); ++k) {
     json& result = results[result_of[k]];
-    result["tags"] = tags_of(scores[k], o, request.info.classes);
+    result["tags"] = tags_of(scores[k].log_probabilities, o, request.info.classes);
     if (!o.timeline) continue;
     json& timeline = result["timeline"] = json::array();
-    for (const CropScore& crop : score_crops(request, source, which[k]))
+    for (const CropScore& crop : scores[k].crops)
       timeline.push_back({{"start", crop.start},
                           {"end", crop.end},
                           {"tags", tags_of(crop.log_probabilities, o, request.info.classes)}});
@@ -116,8 +116,10 @@ void work(const Options& o) {
   const RunInfo info = read_run(o.run);
   const ModelKind kind = o.model.empty() ? best_kind(paths) : model_kind(o.model);
   const auto backend = select_backend(o.device.device, o.device.threads);
-  const ScoringRequest request{*backend, paths, info, kind, trained_folds(paths, kind)};
-  if (request.folds.empty()) fail("no fold of {} is trained in {}", to_string(kind), o.run);
+  ScoringRequest request{*backend, paths, info, {{kind, trained_folds(paths, kind)}}};
+  request.timeline = o.timeline;
+  if (request.models.front().folds.empty())
+    fail("no fold of {} is trained in {}", to_string(kind), o.run);
   json all = json::array();
   size_t failed = 0;
   for (size_t first = 0; first < o.files.size(); first += kFilesAtOnce) {

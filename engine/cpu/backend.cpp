@@ -161,6 +161,10 @@ class CpuBackend : public Backend {
       std::memcpy(to.f32() + i * stride + first, from.f32() + i * count,
                   static_cast<size_t>(count) * sizeof(float));
   }
+  void copy_cells(const CellRuns& runs, const Tensor& from, const Tensor& to) override {
+    check_channels(from, to, "copy cells");
+    earshot::copy_cells(runs, to.shape.c, from.f32(), to.f32());
+  }
 
   void adam(const Tensor& p, const Tensor& g, const Tensor& m, const Tensor& v,
             const AdamStep& step) override {

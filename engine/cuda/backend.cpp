@@ -142,6 +142,12 @@ class CudaBackend : public Backend {
                             cudaMemcpyDeviceToDevice, stream()),
           "copy of {} {} into {}", from.name, to_string(from.shape), to.name);
   }
+  void copy_cells(const CellRuns& runs, const Tensor& from, const Tensor& to) override {
+    check_channels(from, to, "copy cells");
+    launching("copy cells", to, [&] {
+      cuda::copy_cells(runs, to.shape.c, from.f32(), to.f32(), stream());
+    });
+  }
 
   void adam(const Tensor& p, const Tensor& g, const Tensor& m, const Tensor& v,
             const AdamStep& step) override {
