@@ -51,12 +51,13 @@ void work(const Options& o) {
   StepCase step(*backend, config, model_kind(o.model), o.batch > 0 ? o.batch : config.batch);
   if (!o.save.empty()) save(step, o.save);
   double flops = 0;
-  for (const auto& layer : step.pass().work()) flops += layer.forward_flops + layer.backward_flops;
+  for (const LayerWork& layer : step.pass().work(step.batch()))
+    flops += layer.forward.dense_flops + layer.backward.dense_flops;
   serve({{"device", backend->name()},
          {"description", backend->description()},
          {"idle_bytes", idle},
          {"planned_bytes", step.bytes()},
-         {"dense_flops", flops * static_cast<double>(step.batch())}},
+         {"dense_flops", flops}},
         [&] { step.run(); });
 }
 

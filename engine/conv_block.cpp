@@ -20,6 +20,12 @@ ConvolutionShape at_batch(ConvolutionShape shape, int64_t n) {
   return shape;
 }
 
+void add(Work& sum, const Work& part) {
+  sum.flops += part.flops;
+  sum.bytes += part.bytes;
+  sum.dense_flops += part.dense_flops;
+}
+
 Tensor first_of(const Tensor& t, int64_t n) { return t.data ? t.first(n) : Tensor{}; }
 
 }  // namespace
@@ -142,6 +148,7 @@ Tensor ConvBlock::forward(const Tensor& input, const StepInfo&) {
   if (!fused_.empty()) return forward_fused(input);
   Tensor x = input;
   for (Unit& u : units_) {
+    const TraceRange range(u.name, TracePhase::kForward);
     u.x = x;
     const Tensor y = u.y.first(n);
     planned(u.plans, n, u.name)
@@ -153,6 +160,7 @@ Tensor ConvBlock::forward(const Tensor& input, const StepInfo&) {
 }
 
 Tensor ConvBlock::forward_fused(const Tensor& x) {
+  const TraceRange range(name_, TracePhase::kForward);
   const int64_t n = x.shape.n;
   Unit& last = units_.back();
   BlockForward t{x, {}, last.y.first(n), first_of(last.argmax, n), last.forward_scratch};
@@ -168,6 +176,7 @@ Tensor ConvBlock::backward(const Tensor& gradient) {
   Tensor dy = gradient;
   const int64_t n = gradient.shape.n;
   for (auto u = units_.rbegin(); u != units_.rend(); ++u) {
+    const TraceRange range(u->name, TracePhase::kBackward);
     const Tensor dx = first_of(u->dx, n);
     planned(u->plans, n, u->name)
         .backward({u->x, parameters_.value(u->weight), u->y.first(n), first_of(u->argmax, n), dy,
@@ -179,6 +188,7 @@ Tensor ConvBlock::backward(const Tensor& gradient) {
 }
 
 Tensor ConvBlock::backward_fused(const Tensor& dy) {
+  const TraceRange range(name_, TracePhase::kBackward);
   const int64_t n = dy.shape.n;
   const Unit &first = units_.front(), &last = units_.back();
   BlockBackward t{first.x,
@@ -195,19 +205,33 @@ Tensor ConvBlock::backward_fused(const Tensor& dy) {
   return t.dx;
 }
 
-double ConvBlock::forward_flops(int64_t n) const {
-  double sum = 0;
-  for (const Unit& u : units_) sum += at_batch(u.shape, n).flops();
-  return sum;
-}
-
-double ConvBlock::backward_flops(int64_t n) const {
-  double sum = 0;
+/// Forward reads x and the weights and writes y with its argmax. Backward reads x, y, argmax, dy
+/// and the weights, and writes dx and the weights' gradient.
+std::vector<LayerWork> ConvBlock::work(int64_t n) const {
+  std::vector<LayerWork> rows;
   for (const Unit& u : units_) {
+    const ConvolutionShape s = at_batch(u.shape, n);
+    const double x = 4.0 * double(s.x().count()), weight = 4.0 * double(s.weight().count()),
+                 y = (s.pooled() ? 5.0 : 4.0) * double(s.y().count()),
+                 dy = 4.0 * double(s.y().count());
     const bool gives_dx = &u != &units_.front() || wants_dx_;
-    sum += at_batch(u.shape, n).flops() * (gives_dx ? 2 : 1);
+    const double dense = s.flops() * (gives_dx ? 2 : 1);
+    rows.push_back({u.name,
+                    {s.flops(), x + weight + y, s.flops()},
+                    {dense / double(s.pool_h * s.pool_w),
+                     x + y + dy + weight * (gives_dx ? 2 : 1) + (gives_dx ? x : 0), dense}});
   }
-  return sum;
+  if (fused_.empty()) return rows;
+  LayerWork block{name_, {}, {}};  // what lies between its convolutions need not reach memory
+  for (size_t i = 0; i < rows.size(); ++i) {
+    add(block.forward, rows[i].forward);
+    add(block.backward, rows[i].backward);
+    if (i == 0) continue;
+    const double between = 4.0 * double(at_batch(units_[i].shape, n).x().count());
+    block.forward.bytes -= 2 * between;   // y of one, x of the next
+    block.backward.bytes -= 4 * between;  // y and dy of one, x and dx of the next
+  }
+  return {block};
 }
 
 }  // namespace earshot

@@ -27,8 +27,7 @@ class ConvBlock : public Layer {
   void bind(const Places& places) override;
   Tensor forward(const Tensor& x, const StepInfo& step) override;
   Tensor backward(const Tensor& dy) override;
-  double forward_flops(int64_t n) const override;
-  double backward_flops(int64_t n) const override;
+  std::vector<LayerWork> work(int64_t n) const override;
 
  private:
   struct Unit {  // one convolution of the block

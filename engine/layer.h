@@ -11,6 +11,8 @@
 #include "engine/arena.h"
 #include "engine/backend.h"
 #include "engine/parameters.h"
+#include "engine/trace.h"
+#include "engine/work.h"
 
 namespace earshot {
 
@@ -81,10 +83,8 @@ class Layer {
   virtual Tensor forward(const Tensor& x, const StepInfo& step) = 0;
   /// Takes dy (may overwrite it), writes parameter gradients, returns dx (no data where unwanted).
   virtual Tensor backward(const Tensor& dy) = 0;
-  /// Counted floating point operations of one forward pass over n examples.
-  virtual double forward_flops(int64_t n) const = 0;
-  /// The same for backward.
-  virtual double backward_flops(int64_t n) const = 0;
+  /// Counted work over n examples: one entry, or one for each convolution of a block.
+  virtual std::vector<LayerWork> work(int64_t n) const = 0;
 };
 
 /// Layers in a row.

@@ -37,6 +37,7 @@ void BatchNorm::bind(const Places& places) {
 }
 
 Tensor BatchNorm::forward(const Tensor& x, const StepInfo& step) {
+  const TraceRange range(name_, TracePhase::kForward);
   x_ = x;
   const bool frozen = step.mode == Mode::kFrozenBatch;
   const BatchNormForward t{x,
@@ -57,10 +58,16 @@ Tensor BatchNorm::forward(const Tensor& x, const StepInfo& step) {
 }
 
 Tensor BatchNorm::backward(const Tensor& dy) {
+  const TraceRange range(name_, TracePhase::kBackward);
   const Tensor dx = dx_.data ? dx_.first(dy.shape.n) : dy;
   backend_.batch_norm_backward({x_, parameters_.value(gamma_), mean_, deviation_, dy, dx,
                                 parameters_.gradient(gamma_), parameters_.gradient(beta_)});
   return dx;
+}
+
+std::vector<LayerWork> BatchNorm::work(int64_t n) const {
+  const double count = double(n * features_);
+  return {{name_, {5 * count, 8 * count, 5 * count}, {9 * count, 12 * count, 9 * count}}};
 }
 
 Dense::Dense(Backend& backend, Parameters& parameters, std::string name, int64_t in, int64_t out,
@@ -90,6 +97,7 @@ void Dense::bind(const Places& places) {
 }
 
 Tensor Dense::forward(const Tensor& x, const StepInfo&) {
+  const TraceRange range(name_, TracePhase::kForward);
   x_ = x;
   const Tensor y = y_.first(x.shape.n);
   backend_.dense_forward({x, parameters_.value(weight_), parameters_.value(bias_), y, activation_});
@@ -97,11 +105,21 @@ Tensor Dense::forward(const Tensor& x, const StepInfo&) {
 }
 
 Tensor Dense::backward(const Tensor& dy) {
+  const TraceRange range(name_, TracePhase::kBackward);
   const Tensor dx = dx_.data ? dx_.first(dy.shape.n) : Tensor{};
   backend_.dense_backward({x_, parameters_.value(weight_), y_.first(dy.shape.n), dy, dx,
                            parameters_.gradient(weight_), parameters_.gradient(bias_),
                            activation_});
   return dx;
+}
+
+std::vector<LayerWork> Dense::work(int64_t n) const {
+  const double flops = 2.0 * double(n * in_ * out_), gradients = dx_id_ >= 0 ? 2 : 1;
+  const double x = 4.0 * double(n * in_), weight = 4.0 * double(in_ * out_),
+               y = 4.0 * double(n * out_);
+  return {{name_,
+           {flops, x + weight + y, flops},
+           {gradients * flops, gradients * (x + weight) + 2 * y, gradients * flops}}};
 }
 
 DropoutLayer::DropoutLayer(Backend& backend, std::string name, float rate, uint32_t index)
@@ -119,6 +137,7 @@ void DropoutLayer::bind(const Places& places) {
 }
 
 Tensor DropoutLayer::forward(const Tensor& x, const StepInfo& step) {
+  const TraceRange range(name_, TracePhase::kForward);
   step_ = step;
   const Tensor y = y_.first(x.shape.n);
   const float rate = step.mode == Mode::kTrain ? rate_ : 0.0f;
@@ -127,9 +146,15 @@ Tensor DropoutLayer::forward(const Tensor& x, const StepInfo& step) {
 }
 
 Tensor DropoutLayer::backward(const Tensor& dy) {
+  const TraceRange range(name_, TracePhase::kBackward);
   const Tensor dx = dx_.first(dy.shape.n);
   backend_.dropout({dy, dx, rate_, step_.seed, step_.step, index_});
   return dx;
+}
+
+std::vector<LayerWork> DropoutLayer::work(int64_t n) const {
+  const double bytes = 8.0 * double(n * y_.shape.features());
+  return {{name_, {0, bytes, 0}, {0, bytes, 0}}};
 }
 
 }  // namespace earshot

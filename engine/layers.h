@@ -20,8 +20,8 @@ class BatchNorm : public Layer {
   void bind(const Places& places) override;
   Tensor forward(const Tensor& x, const StepInfo& step) override;
   Tensor backward(const Tensor& dy) override;
-  double forward_flops(int64_t n) const override { return 5.0 * double(n * features_); }
-  double backward_flops(int64_t n) const override { return 9.0 * double(n * features_); }
+  /// 5 flops an element forward (x read, y written), 9 backward (x and dy read, dx written).
+  std::vector<LayerWork> work(int64_t n) const override;
 
  private:
   Backend& backend_;
@@ -44,10 +44,8 @@ class Dense : public Layer {
   void bind(const Places& places) override;
   Tensor forward(const Tensor& x, const StepInfo& step) override;
   Tensor backward(const Tensor& dy) override;
-  double forward_flops(int64_t n) const override { return 2.0 * double(n * in_ * out_); }
-  double backward_flops(int64_t n) const override {
-    return forward_flops(n) * (dx_id_ >= 0 ? 2 : 1);
-  }
+  /// 2 n in out flops for the output and for each gradient.
+  std::vector<LayerWork> work(int64_t n) const override;
 
  private:
   Backend& backend_;
@@ -69,8 +67,8 @@ class DropoutLayer : public Layer {
   void bind(const Places& places) override;
   Tensor forward(const Tensor& x, const StepInfo& step) override;
   Tensor backward(const Tensor& dy) override;
-  double forward_flops(int64_t) const override { return 0; }
-  double backward_flops(int64_t) const override { return 0; }
+  /// No flops; reads and writes an element.
+  std::vector<LayerWork> work(int64_t n) const override;
 
  private:
   Backend& backend_;

@@ -59,6 +59,7 @@ void StepCase::run() {
   Parameters& p = tagger_.trainable();
   if (!std::isfinite(loss_) || !backend_.all_finite(p.gradients()))
     fail("step {} of {}: loss or gradient is not finite", step_, to_string(tagger_.kind()));
+  const TraceRange range("adam", TracePhase::kUpdate);
   const OptimizerSettings& o = config_.optimizer;
   backend_.adam(p.values(), p.gradients(), p.first_moments(), p.second_moments(),
                 adam_step(step_, config_.phase(tagger_.kind()).learning_rate, o.beta1, o.beta2,

@@ -183,32 +183,46 @@ Tensor TaggerPass::forward(int64_t n, const StepInfo& step) {
                     ? Mode::kFrozenBatch
                     : Mode::kInference;
   const Tensor joined = joined_.first(n);
-  const Tensor audio = networks_.audio.forward(wave(n), frozen).flat();
-  backend.copy_columns(audio, joined, 0);
-  const Tensor spec = networks_.spec.forward(mel(n), frozen).flat();
-  backend.copy_columns(spec, joined, audio.shape.c);
+  int64_t first = 0;
+  const auto join = [&](Network& trunk, const Tensor& x, const char* part) {
+    const TraceRange range(part, TracePhase::kForward);
+    const Tensor features = trunk.forward(x, frozen).flat();
+    backend.copy_columns(features, joined, first);
+    first += features.shape.c;
+  };
+  join(networks_.audio, wave(n), "audio.");
+  join(networks_.spec, mel(n), "spec.");
+  const TraceRange range("head.", TracePhase::kForward);
   return networks_.top.forward(joined, step);
 }
 
 void TaggerPass::loss_of(const Tensor& logits) {
+  const TraceRange range("loss", TracePhase::kForward);
   const int64_t n = logits.shape.n;
   tagger_.backend().softmax_loss(
       {logits, targets(n), class_weights(), loss(n), training_ ? dlogits_.first(n) : Tensor{}});
 }
 
 void TaggerPass::backward(int64_t n) {
+  if (tagger_.kind() == ModelKind::kComb) {
+    const TraceRange range("head.", TracePhase::kBackward);
+    networks_.top.backward(dlogits_.first(n));
+    return;
+  }
   Tensor dy = networks_.top.backward(dlogits_.first(n));
-  if (tagger_.kind() == ModelKind::kComb) return;
   dy.shape = trunk_shape_;
   (tagger_.has_audio() ? networks_.audio : networks_.spec).backward(dy);
 }
 
-std::vector<TaggerPass::LayerWork> TaggerPass::work() const {
+std::vector<LayerWork> TaggerPass::work(int64_t n) const {
   std::vector<LayerWork> rows;
   const auto add = [&](const Network& network, const char* part, bool trained) {
     for (const auto& layer : network.layers())
-      rows.push_back({fmt::format("{}{}", part, layer->name()), layer->forward_flops(1),
-                      trained ? layer->backward_flops(1) : 0.0});
+      for (LayerWork& row : layer->work(n)) {
+        row.name = part + row.name;
+        if (!trained) row.backward = {};
+        rows.push_back(std::move(row));
+      }
   };
   const bool joined = tagger_.kind() == ModelKind::kComb;
   add(networks_.audio, joined ? "audio." : "", training_ && !joined);

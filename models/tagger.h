@@ -99,12 +99,8 @@ class TaggerPass {
   /// Gradients of all trained parameters.
   void backward(int64_t n);
 
-  /// Layers in order with the part they belong to, for tables of work.
-  struct LayerWork {
-    std::string name;
-    double forward_flops, backward_flops;  // for one example
-  };
-  std::vector<LayerWork> work() const;
+  /// Layers in order, each with its part ("audio.") before its name, for n examples.
+  std::vector<LayerWork> work(int64_t n) const;
 
  private:
   Tagger& tagger_;

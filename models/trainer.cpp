@@ -97,16 +97,14 @@ std::string describe_training(Backend& backend, const Config& config, int classe
     text += pass.arena().table();
     text += fmt::format("\n{:<28} {:>16} {:>16}\n", "layer", "forward GFLOP", "backward GFLOP");
     double forward = 0, backward = 0;
-    for (const auto& row : pass.work()) {
-      forward += row.forward_flops;
-      backward += row.backward_flops;
-      text += fmt::format("{:<28} {:>16.3f} {:>16.3f}\n", row.name,
-                          1e-9 * row.forward_flops * config.batch,
-                          1e-9 * row.backward_flops * config.batch);
+    for (const LayerWork& row : pass.work(config.batch)) {
+      forward += row.forward.dense_flops;
+      backward += row.backward.dense_flops;
+      text += fmt::format("{:<28} {:>16.3f} {:>16.3f}\n", row.name, 1e-9 * row.forward.dense_flops,
+                          1e-9 * row.backward.dense_flops);
     }
-    text +=
-        fmt::format("{:<28} {:>16.3f} {:>16.3f}   a step of {}\n", "total",
-                    1e-9 * forward * config.batch, 1e-9 * backward * config.batch, config.batch);
+    text += fmt::format("{:<28} {:>16.3f} {:>16.3f}   a step of {}\n", "total", 1e-9 * forward,
+                        1e-9 * backward, config.batch);
   }
   return text;
 }

@@ -157,6 +157,7 @@ class CpuBackend : public Backend {
   }
   void copy_columns(const Tensor& from, const Tensor& to, int64_t first) override {
     const int64_t count = from.shape.features(), stride = to.shape.features();
+#pragma omp parallel for schedule(static) if (from.bytes() > (1 << 20))
     for (int64_t i = 0; i < from.shape.n; ++i)
       std::memcpy(to.f32() + i * stride + first, from.f32() + i * count,
                   static_cast<size_t>(count) * sizeof(float));

@@ -1,0 +1,39 @@
+// Ranges of a step by layer and phase, for whoever listens: a profile, a trace file, NVTX. Without
+// a listener a range costs one comparison.
+#pragma once
+
+#include <string>
+
+namespace earshot {
+
+enum class TracePhase { kForward, kBackward, kUpdate };
+const char* to_string(TracePhase phase);  // "forward", "backward", "update"
+
+/// Hears ranges as the host enqueues them, nested ones inside their outer one, on one thread.
+class TraceListener {
+ public:
+  virtual ~TraceListener() = default;
+  virtual void begin(const std::string& name, TracePhase phase) = 0;
+  virtual void end() = 0;
+};
+
+/// Nobody (nullptr) or the one that hears all ranges from here on; it must outlive that.
+inline TraceListener* trace_listener = nullptr;
+
+class TraceRange {
+ public:
+  /// A name that ends in a dot is a part ("audio."): it stands before the names inside.
+  TraceRange(const std::string& name, TracePhase phase) : listener_(trace_listener) {
+    if (listener_) listener_->begin(name, phase);
+  }
+  ~TraceRange() {
+    if (listener_) listener_->end();
+  }
+  TraceRange(const TraceRange&) = delete;
+  TraceRange& operator=(const TraceRange&) = delete;
+
+ private:
+  TraceListener* listener_;
+};
+
+}  // namespace earshot
