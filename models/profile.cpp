@@ -97,9 +97,8 @@ std::vector<ProfileRow> rows_of(const std::vector<ProfileEvent>& events, int ste
 }  // namespace
 
 Profile profile_step(Backend& backend, const Config& config, ModelKind kind, int64_t batch,
-                     int steps) {
-  backend.set_precision(config.precision);
-  Profile p{kind, batch, backend.description(), measure_roofline(backend), 0, 0, {}, {}};
+                     int steps, const Roofline& roofline) {
+  Profile p{kind, batch, backend.description(), roofline, 0, 0, {}, {}};
   StepCase step(backend, config, kind, batch);
   step.run();
   p.step_seconds = median_step(step, steps);

@@ -40,8 +40,9 @@ struct Profile {
   nlohmann::json to_trace() const;
 };
 
-/// Runs `steps` steps on random inputs without listening and as many with; one to warm up each.
+/// `roofline`: measure_roofline of the backend at the config's precision. Runs `steps` steps on
+/// random inputs without listening and as many with; one to warm up each.
 Profile profile_step(Backend& backend, const Config& config, ModelKind kind, int64_t batch,
-                     int steps);
+                     int steps, const Roofline& roofline);
 
 }  // namespace earshot

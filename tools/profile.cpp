@@ -58,8 +58,10 @@ void work(const Options& o) {
   const Config config = load_config(o.config, o.set);
   const ModelKind kind = model_kind(o.model);
   const auto backend = select_backend(o.device.device, o.device.threads);
+  backend->set_precision(config.precision);
+  const Roofline roofline = measure_roofline(*backend);
   const Profile profile =
-      profile_step(*backend, config, kind, o.batch > 0 ? o.batch : config.batch, o.steps);
+      profile_step(*backend, config, kind, o.batch > 0 ? o.batch : config.batch, o.steps, roofline);
   fmt::print("{}", profile.table());
   if (!o.json.empty()) write_file(o.json, profile.to_json().dump(1) + "\n");
   if (!o.trace.empty()) write_file(o.trace, profile.to_trace().dump() + "\n");

@@ -130,11 +130,18 @@ TEST_P(LayerTest, WorkIsCounted) {
   planner.training = true;
   block.plan(planner, {2, 6, 9, 3});
   const double first = 2.0 * 6 * 9 * 5 * 9 * 3, second = 2.0 * 6 * 9 * 4 * 9 * 5;
-  EXPECT_EQ(block.forward_flops(1), first + second);
-  EXPECT_EQ(block.forward_flops(2), 2 * (first + second));
-  EXPECT_EQ(block.backward_flops(1), first + 2 * second);  // no dx for the input
+  const std::vector<LayerWork> one = block.work(1), two = block.work(2);
+  ASSERT_EQ(one.size(), 2u);
+  EXPECT_EQ(one[1].name, "block.conv2");
+  EXPECT_EQ(one[0].forward.flops, first);
+  EXPECT_EQ(two[1].forward.flops, 2 * second);
+  EXPECT_EQ(one[0].backward.flops, first);  // no dx for the input
+  EXPECT_EQ(one[1].backward.dense_flops, 2 * second);
+  EXPECT_EQ(one[1].backward.flops, 2 * second / 8);  // the winners of 2x4 cells
+  // Reads x and the weights, writes y and its argmax.
+  EXPECT_EQ(one[1].forward.bytes, 4 * (6 * 9 * 5 + 4 * 9 * 5) + 5 * (3 * 2 * 4));
   Dense dense(backend(), parameters, "top", 10, 4, Activation::kNone);
-  EXPECT_EQ(dense.forward_flops(3), 3 * 2.0 * 10 * 4);
+  EXPECT_EQ(dense.work(3).front().forward.flops, 3 * 2.0 * 10 * 4);
 }
 
 EARSHOT_ALL_BACKENDS(LayerTest);

@@ -56,12 +56,13 @@ Config small() {
   return config;
 }
 
+constexpr Roofline kRoofline{1e11, 1e10};
 using Names = std::multiset<std::string>;
 
 TEST(Profile, HasEveryLayerOnceInEachDirection) {
   const auto backend = make_cpu_backend(0);
   for (const ModelKind kind : {ModelKind::kAudio, ModelKind::kSpec, ModelKind::kComb}) {
-    const Profile p = profile_step(*backend, small(), kind, 2, 2);
+    const Profile p = profile_step(*backend, small(), kind, 2, 2, kRoofline);
     Names counted{"loss forward", "adam update"}, heard;
     StepCase step(*backend, small(), kind, 2);
     for (const LayerWork& layer : step.pass().work(2)) {
@@ -78,23 +79,19 @@ TEST(Profile, HasEveryLayerOnceInEachDirection) {
   }
 }
 
-TEST(Profile, AddsUpToTheStep) {
+TEST(Profile, FloorIsThatOfItsRows) {
   const auto backend = make_cpu_backend(0);
-  const Profile p = profile_step(*backend, small(), ModelKind::kAudio, 4, 5);
-  double ranges = 0, floor = 0;
-  for (const ProfileRow& row : p.rows) {
-    ranges += row.seconds;
-    floor += p.roofline.floor(row.work);
-  }
-  EXPECT_GT(ranges, 0.5 * p.profiled_seconds);
-  EXPECT_LT(ranges, 1.5 * p.profiled_seconds);  // medians of parts, median of the whole
+  const Profile p = profile_step(*backend, small(), ModelKind::kAudio, 4, 1, kRoofline);
+  double floor = 0;
+  for (const ProfileRow& row : p.rows) floor += kRoofline.floor(row.work);
   EXPECT_DOUBLE_EQ(floor, p.floor());
   EXPECT_GT(floor, 0);
+  EXPECT_GT(p.step_seconds, 0);
 }
 
 TEST(Profile, WritesEventsAsPerfettoReadsThem) {
   const auto backend = make_cpu_backend(0);
-  const Profile p = profile_step(*backend, small(), ModelKind::kAudio, 2, 1);
+  const Profile p = profile_step(*backend, small(), ModelKind::kAudio, 2, 1, kRoofline);
   const nlohmann::json trace = p.to_trace();
   ASSERT_EQ(trace["traceEvents"].size(), p.events.size());
   double last = 0;
@@ -104,6 +101,15 @@ TEST(Profile, WritesEventsAsPerfettoReadsThem) {
     last = event["ts"].get<double>() + event["dur"].get<double>();
   }
   EXPECT_EQ(p.to_json()["rows"].size(), p.rows.size());
+}
+
+TEST(Roofline, IsMeasured) {
+  const auto backend = make_cpu_backend(0);
+  const Roofline roofline = measure_roofline(*backend);
+  EXPECT_GT(roofline.flops_per_second, 1e8);  // of any machine that can run this
+  EXPECT_LT(roofline.flops_per_second, 1e15);
+  EXPECT_GT(roofline.bytes_per_second, 1e7);
+  EXPECT_LT(roofline.bytes_per_second, 1e14);
 }
 
 TEST(Roofline, IsTheLowerOfTheTwoRoofs) {
