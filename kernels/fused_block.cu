@@ -49,7 +49,7 @@ __device__ inline void stage_weights(const FusedBlockShape& s, const FusedBlockF
 }
 
 /// z of the samples from `first` on.
-__device__ inline void make_z(const FusedBlockShape& s, int64_t first, Stage& stage) {
+__device__ inline void make_z(const FusedBlockShape& s, int first, Stage& stage) {
   for (int i = threadIdx.x; i < kChunk * kFours; i += kThreads) {
     const int m = i / kFours, q = i % kFours;
     Four x[4], w[3];
@@ -63,7 +63,7 @@ __device__ inline void make_z(const FusedBlockShape& s, int64_t first, Stage& st
       float sum = w[2].v[3];
 #pragma unroll
       for (int k = 0; k < kTaps; ++k) sum += w[k / 4].v[k % 4] * x[(j + k) / 4].v[(j + k) % 4];
-      const int64_t at = first + 4 * q + j;
+      const int at = first + 4 * q + j;
       z.v[j] = sum > 0 && at >= 0 && at < s.w ? sum : 0.0f;
     }
     stage.z[i] = z;
@@ -96,8 +96,8 @@ __device__ inline void multiply(const Stage& stage, int samples, int channels,
 
 /// Bias, ReLU and pool of a thread's outputs; `wide`: its channels move as one.
 template <int P>
-__device__ inline void store_windows(const FusedBlockShape& s, const FusedBlockForward& t,
-                                     int64_t n, int64_t window, int channels, bool wide,
+__device__ inline void store_windows(const FusedBlockShape& s, const FusedBlockForward& t, int n,
+                                     int window, int channels, bool wide,
                                      const float (&sum)[kHeld][kHeldChannels]) {
   const int count =
       s.c_out - channels < kHeldChannels ? static_cast<int>(s.c_out) - channels : kHeldChannels;
@@ -145,7 +145,7 @@ __global__ void __launch_bounds__(kThreads, 4)
   const int thread = static_cast<int>(threadIdx.x);
   const int samples = thread / kLanesOfChannels * kHeld;
   const int channels = thread % kLanesOfChannels * kHeldChannels;
-  const int64_t first = tile.first * P;
+  const int first = tile.first * P;
   load_wave(s, t.x, tile.n, first - 2 * kReach, kWave, thread, kThreads, stage.x[0].v);
   float sum[kHeld][kHeldChannels] = {};
   for (int chunk = 0; chunk * kChunk < s.c_mid; ++chunk) {
@@ -169,8 +169,10 @@ void check_fused(const FusedBlockShape& s) {
                       " and " + std::to_string(s.w) + " samples");
 }
 
-void fused_block_forward(const FusedBlockShape& s, const FusedBlockForward& t, Stream stream) {
+void fused_block_forward(const FusedBlockShape& s, FusedFactors factors, const FusedBlockForward& t,
+                         Stream stream) {
   check_fused(s);
+  if (factors != FusedFactors::kF32) return fused_block_forward_mma(s, factors, t, stream);
   const bool wide = packs_of_four(s.c_out, t.y, t.argmax);
   const Grid grid{blocks_x(fused_tiles(s, static_cast<int>(kTile / s.pool))), kThreads};
   launch("fused_block_forward", s.pool == 16 ? forward<16> : forward<8>, grid, stream, s, t, wide);

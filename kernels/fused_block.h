@@ -21,7 +21,7 @@ constexpr int kFusedTaps = 11;      // samples under either kernel
 constexpr int kFusedChannels = 32;  // the most
 
 struct FusedBlockShape {
-  int64_t n, w;          // examples; samples
+  int64_t n, w;          // examples; samples, fewer than 2^30
   int64_t c_mid, c_out;  // channels of z and y, 1 to 32
   int64_t pool;          // 8 or 16
 
@@ -30,8 +30,8 @@ struct FusedBlockShape {
   EARSHOT_HOST_DEVICE int64_t weight2_count() const { return c_out * kFusedTaps * c_mid; }
   /// Whether the kernels have this shape; the launchers throw on others.
   bool fits() const {
-    return n > 0 && w >= pool && (pool == 8 || pool == 16) && c_mid > 0 && c_out > 0 &&
-           c_mid <= kFusedChannels && c_out <= kFusedChannels;
+    return n > 0 && w >= pool && w < 1 << 30 && (pool == 8 || pool == 16) && c_mid > 0 &&
+           c_out > 0 && c_mid <= kFusedChannels && c_out <= kFusedChannels;
   }
   /// Multiply-adds count twice; samples behind the last window are left out.
   double forward_flops() const {
@@ -53,6 +53,7 @@ struct FusedBlockForward {
   const float *weight2, *bias2;  // [c_out, 11, c_mid], [c_out]
   float* y;                      // [n, w / pool, c_out]
   uint8_t* argmax;               // as y: the cell within the window, the first of equals
+  float* scratch;                // fused_block_forward_scratch floats, on a multiple of 16 bytes
 };
 
 struct FusedBlockBackward {
@@ -64,16 +65,21 @@ struct FusedBlockBackward {
   const float* dy;               // as y
   float *dweight1, *dbias1;      // as weight1, bias1
   float *dweight2, *dbias2;      // as weight2, bias2
-  float* scratch;                // fused_block_scratch floats
+  float* scratch;                // fused_block_backward_scratch floats
 };
+
+/// What z and weight2 are rounded to before they are multiplied in forward.
+enum class FusedFactors { kF32, kTf32, kBf16 };
 
 namespace cuda {
 
-/// Sums in float32, in an order that the shape alone decides.
-void fused_block_forward(const FusedBlockShape& s, const FusedBlockForward& t, Stream stream);
+int64_t fused_block_forward_scratch(const FusedBlockShape& s, FusedFactors factors);
+/// Sums in float32, in an order that the shape alone decides; the first convolution in float32
+/// throughout.
+void fused_block_forward(const FusedBlockShape& s, FusedFactors factors, const FusedBlockForward& t,
+                         Stream stream);
 
-/// Floats of scratch for backward.
-int64_t fused_block_scratch(const FusedBlockShape& s);
+int64_t fused_block_backward_scratch(const FusedBlockShape& s);
 /// No gradient for x: it is the network's input. In float32 throughout.
 void fused_block_backward(const FusedBlockShape& s, const FusedBlockBackward& t, Stream stream);
 

@@ -105,7 +105,7 @@ struct FirstLayer {
 };
 
 /// Rows of z; the first is of sample `first`.
-__device__ inline void make_z(const FusedBlockShape& s, const FusedBlockBackward& t, int64_t first,
+__device__ inline void make_z(const FusedBlockShape& s, const FusedBlockBackward& t, int first,
                               Stage& stage) {
   const FirstLayer layer(s, t);
   constexpr int kFours = (kRows + 3) / 4;
@@ -117,7 +117,7 @@ __device__ inline void make_z(const FusedBlockShape& s, const FusedBlockBackward
       float sum = layer.bias;
 #pragma unroll
       for (int k = 0; k < kTaps; ++k) sum += layer.weight[k] * x[j + k];
-      const int64_t at = first + 4 * q + j;
+      const int at = first + 4 * q + j;
       if (4 * q + j < kRows)
         stage.z[4 * q + j][threadIdx.x] = sum > 0 && at >= 0 && at < s.w ? sum : 0.0f;
     }
@@ -225,7 +225,7 @@ __global__ void __launch_bounds__(kThreads, 2)
   Sums sums;
   for (int64_t i = parts.begin(part); i < parts.begin(part + 1); ++i) {
     const FusedTile tile(s, i, kTile / P);
-    const int64_t first = tile.first * P;
+    const int first = tile.first * P;
     load_wave(s, t.x, tile.n, first - 2 * kReach, kWave, threadIdx.y * kWarp + threadIdx.x,
               kThreads, stage.x[0].v);
     load_winners(s, t, tile, kTile / P, stage.winners);
@@ -263,7 +263,7 @@ __global__ void __launch_bounds__(kWarp* kLines)
 
 }  // namespace
 
-int64_t fused_block_scratch(const FusedBlockShape& s) {
+int64_t fused_block_backward_scratch(const FusedBlockShape& s) {
   return Parts(s).count * PartSums(s).length;
 }
 

@@ -8,12 +8,15 @@ namespace {
 
 class CudaFusedBlock : public FusedBlock {
  public:
-  CudaFusedBlock(Device& device, const FusedBlockShape& shape, const std::string& layer)
-      : device_(device), s_(shape), layer_(layer) {}
+  CudaFusedBlock(Device& device, const FusedBlockShape& shape, FusedFactors factors,
+                 const std::string& layer)
+      : device_(device), s_(shape), factors_(factors), layer_(layer) {}
 
-  int64_t forward_scratch() const override { return 0; }
+  int64_t forward_scratch() const override {
+    return fused_block_forward_scratch(s_, factors_) * int64_t{sizeof(float)};
+  }
   int64_t backward_scratch() const override {
-    return fused_block_scratch(s_) * int64_t{sizeof(float)};
+    return fused_block_backward_scratch(s_) * int64_t{sizeof(float)};
   }
 
   void forward(const BlockForward& t) override {
@@ -21,10 +24,11 @@ class CudaFusedBlock : public FusedBlock {
     check_shape(t.y, y(), "fused block");
     const BlockForward::Layer &first = t.layers.at(0), &second = t.layers.at(1);
     launching(layer_.c_str(), t.x, [&] {
-      fused_block_forward(s_,
-                          {t.x.f32(), first.weight.f32(), first.bias.f32(), second.weight.f32(),
-                           second.bias.f32(), t.y.f32(), t.argmax.u8()},
-                          device_.stream());
+      fused_block_forward(
+          s_, factors_,
+          {t.x.f32(), first.weight.f32(), first.bias.f32(), second.weight.f32(), second.bias.f32(),
+           t.y.f32(), t.argmax.u8(), static_cast<float*>(t.scratch.data)},
+          device_.stream());
     });
   }
 
@@ -47,6 +51,7 @@ class CudaFusedBlock : public FusedBlock {
 
   Device& device_;
   FusedBlockShape s_;
+  FusedFactors factors_;
   std::string layer_;
 };
 
@@ -55,8 +60,9 @@ class CudaFusedBlock : public FusedBlock {
 std::unique_ptr<FusedBlock> make_fused_block(Device& device, const BlockShape& block,
                                              Precision precision, const std::string& layer) {
   const std::optional<FusedBlockShape> shape = wave_block(block);
-  if (!shape || precision != Precision::kF32) return nullptr;
-  return std::make_unique<CudaFusedBlock>(device, *shape, layer);
+  if (!shape || precision == Precision::kBf16) return nullptr;
+  const auto factors = precision == Precision::kTf32 ? FusedFactors::kTf32 : FusedFactors::kF32;
+  return std::make_unique<CudaFusedBlock>(device, *shape, factors, layer);
 }
 
 }  // namespace earshot::cuda

@@ -9,7 +9,7 @@
 
 namespace earshot::cuda {
 
-/// Null unless it is a wave_block (engine/wave_block.h) in fp32. `device` must outlive it.
+/// Null unless it is a wave_block (engine/wave_block.h) in fp32 or tf32. `device` must outlive it.
 std::unique_ptr<FusedBlock> make_fused_block(Device& device, const BlockShape& shape,
                                              Precision precision, const std::string& layer);
 

@@ -77,7 +77,8 @@ INSTANTIATE_TEST_SUITE_P(
                     Planted{Fault::kUndefinedOutput, "loads y [70], which nobody has stored"},
                     Planted{Fault::kTwoBlocksStore, "race"},
                     Planted{Fault::kMissingLane, "divergence"},
-                    Planted{Fault::kMisaligned, "misaligned"}));
+                    Planted{Fault::kMisaligned, "misaligned"},
+                    Planted{Fault::kUnwaitedCopy, "which nobody has stored"}));
 
 TEST(Emulator, ALaunchThatNoDeviceTakesThrows) {
   Buffers b;

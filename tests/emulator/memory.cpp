@@ -34,6 +34,14 @@ struct Shadow {
   bool defined = false, atomic = false;
 };
 
+/// An asynchronous copy that its thread has not waited for.
+struct Copy {
+  void* to;
+  const void* from;
+  size_t bytes;
+};
+std::vector<std::vector<Copy>> copies;  // by thread of the block
+
 uint32_t interval = 0, launch_begin = 0;
 bool inside = false;  // an access of the emulator's own
 
@@ -167,6 +175,7 @@ void begin_launch() {
 void begin_interval() { ++interval; }
 void begin_block() {
   ++interval;
+  copies.clear();
   Region& shared = shared_region();
   std::memset(shared.begin, kPoison, static_cast<size_t>(shared.bytes));
   std::fill(shared.shadows.begin(), shared.shadows.end(), Shadow{});
@@ -197,6 +206,21 @@ void access(const void* pointer, int64_t bytes, Access kind) {
       touch(*region, cell, kind);
   }
   inside = false;
+}
+
+void copy_later(void* to, const void* from, size_t bytes) {
+  if (copies.size() <= running.thread) copies.resize(running.thread + 1);
+  copies[running.thread].push_back({to, from, bytes});
+}
+
+void finish_copies() {
+  if (copies.size() <= running.thread) return;
+  for (const Copy& copy : copies[running.thread]) {
+    access(copy.from, static_cast<int64_t>(copy.bytes), Access::kLoad);
+    access(copy.to, static_cast<int64_t>(copy.bytes), Access::kStore);
+    std::memcpy(copy.to, copy.from, copy.bytes);
+  }
+  copies[running.thread].clear();
 }
 
 Memory::Memory(std::string name, int64_t cells, int64_t cell_bytes, Content content)

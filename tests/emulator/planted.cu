@@ -1,3 +1,4 @@
+#include "kernels/copy_async.cuh"
 #include "kernels/launch.cuh"
 #include "tests/emulator/planted.h"
 
@@ -18,6 +19,16 @@ __device__ inline void neighbours(Fault fault) {
   in_warp[threadIdx.x] = static_cast<int>(threadIdx.x);
   if (fault != Fault::kMissingWarpBarrier) __syncwarp();
   if (in_warp[threadIdx.x ^ 1] != static_cast<int>(threadIdx.x ^ 1)) __syncthreads();
+}
+
+__device__ inline float copied(Fault fault, const float* x) {
+  static __shared__ earshot::cuda::Pack<float, 4> copy;
+  if (threadIdx.x == 0) {
+    earshot::cuda::copy_async_16(&copy, x);
+    if (fault != Fault::kUnwaitedCopy) earshot::cuda::wait_for_copies();
+  }
+  __syncthreads();
+  return copy.v[0];
 }
 
 __device__ inline void barriers(Fault fault) {
@@ -44,7 +55,7 @@ __global__ void sums(Fault fault, const float* x, float* y, int* maximum) {
   const int64_t i = int64_t{blockIdx.x} * kThreads + threadIdx.x;
   if (fault == Fault::kBarrierAfterReturn && threadIdx.x == 40) return;
   neighbours(fault);
-  const float sum = warp_sum(fault, x[i]);
+  const float sum = warp_sum(fault, x[i]) - copied(fault, x);  // x[0] is 0
   if (threadIdx.x % 32 == 0) of_warp[threadIdx.x / 32] = sum;
   barriers(fault);
   float total = 0;

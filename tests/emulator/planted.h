@@ -22,6 +22,7 @@ enum class Fault {
   kTwoBlocksStore,       // the same cell
   kMissingLane,          // of a shuffle's mask
   kMisaligned,           // access of four floats
+  kUnwaitedCopy,         // an asynchronous copy is used before it has arrived
   kTooManyThreads,       // for a block
 };
 

@@ -5,6 +5,7 @@
 #include <ucontext.h>
 
 #include <algorithm>
+#include <cstring>
 #include <memory>
 #include <utility>
 #include <vector>
@@ -34,10 +35,15 @@ struct Fiber {
   std::unique_ptr<char[]> stack{new char[kStack]};
 };
 
-/// A vote or shuffle on its way, per warp.
+/// What a lane hands in at a vote, shuffle or matrix product.
+struct Packet {
+  unsigned char bytes[32] = {};
+};
+
+/// A vote, shuffle or matrix product on its way, per warp.
 struct Meeting {
   unsigned mask = 0, arrived = 0;
-  uint64_t in[kWarp] = {}, out[kWarp] = {};
+  Packet in[kWarp], out[kWarp];
   unsigned votes_in = 0, votes_out = 0;
   uint32_t turn = 0;
 };
@@ -143,14 +149,14 @@ void run_block(unsigned threads, earshot::Random& random) {
 }
 
 /// Waits for the other lanes of the mask; returns this thread's warp with what they handed in.
-const Meeting& meet(unsigned mask, uint64_t bits, bool vote_mine, const Where& where) {
+const Meeting& meet(unsigned mask, const Packet& packet, bool vote_mine, const Where& where) {
   Meeting& m = meetings[running.thread / kWarp];
   const unsigned mine = 1u << lane();
   if (!(mask & mine)) stop("a thread calls a shuffle or vote that its mask leaves out");
   if (m.arrived != 0 && m.mask != mask) stop("lanes of a warp meet with different masks");
   m.mask = mask;
   m.arrived |= mine;
-  m.in[lane()] = bits;
+  m.in[lane()] = packet;
   m.votes_in |= vote_mine ? mine : 0;
   if (m.arrived == mask) {
     std::copy(std::begin(m.in), std::end(m.in), m.out);
@@ -181,12 +187,22 @@ void stop(const std::string& what) {
 unsigned lane() { return running.thread % kWarp; }
 void barrier(const Where& where) { wait(State::kAtBarrier, where); }
 uint64_t exchange(unsigned mask, uint64_t bits, unsigned source, const Where& where) {
-  const Meeting& m = meet(mask, bits, false, where);
+  Packet packet;
+  std::memcpy(packet.bytes, &bits, sizeof bits);
+  const Meeting& m = meet(mask, packet, false, where);
   if (source >= kWarp || !(mask >> source & 1)) stop("a shuffle reads a lane outside its mask");
-  return m.out[source];
+  std::memcpy(&bits, m.out[source].bytes, sizeof bits);
+  return bits;
 }
 unsigned vote(unsigned mask, bool mine, const Where& where) {
-  return meet(mask, 0, mine, where).votes_out;
+  return meet(mask, {}, mine, where).votes_out;
+}
+void gather(const void* mine, size_t bytes, void* all, const Where& where) {
+  Packet packet;
+  std::memcpy(packet.bytes, mine, bytes);
+  const Meeting& m = meet(0xffffffffu, packet, false, where);
+  for (unsigned i = 0; i < kWarp; ++i)
+    std::memcpy(static_cast<char*>(all) + i * bytes, m.out[i].bytes, bytes);
 }
 
 int run(const Launch& launch) {

@@ -43,6 +43,12 @@ void barrier(const Where& where);
 /// The bits that `source` of this warp hands in at the same call; lanes of `mask` take part.
 uint64_t exchange(unsigned mask, uint64_t bits, unsigned source, const Where& where);
 unsigned vote(unsigned mask, bool mine, const Where& where);
+/// What each of the 32 lanes of this warp hands in at the same call: `bytes` (at most 32) at
+/// `mine`.
+void gather(const void* mine, size_t bytes, void* all, const Where& where);
+/// An asynchronous copy: made when this thread calls finish_copies().
+void copy_later(void* to, const void* from, size_t bytes);
+void finish_copies();
 unsigned lane();
 
 template <typename T>
