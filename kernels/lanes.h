@@ -9,15 +9,6 @@
 
 namespace earshot {
 
-enum class Simd { kAvx2, kAvx512 };
-
-/// The widest of this processor.
-inline Simd best_simd() {
-  const bool wide = __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512vl") &&
-                    __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512dq");
-  return wide ? Simd::kAvx512 : Simd::kAvx2;
-}
-
 struct Avx2 {
   using Lanes = float __attribute__((vector_size(32)));
   using Ints = int32_t __attribute__((vector_size(32)));
@@ -25,6 +16,7 @@ struct Avx2 {
   static constexpr int64_t kLane = 8;
   static constexpr int kRows = 6;        // of a matrix product's micro-tile, 2 kLane wide:
   static constexpr int kWeightRows = 4;  // as many sums as leave registers for the operands
+  static constexpr int kRun = 12;        // sums of one vector each
 
   /// Where y > 0: value, else 0.
   EARSHOT_INLINE static Lanes where_positive(const float* y, const float* value) {

@@ -13,6 +13,7 @@ struct Avx512 {
   static constexpr int64_t kLane = 16;
   static constexpr int kRows = 12;
   static constexpr int kWeightRows = 8;
+  static constexpr int kRun = 24;
 
   EARSHOT_INLINE static Lanes where_positive(const float* y, const float* value) {
     const __mmask16 mask = _mm512_cmp_ps_mask(_mm512_loadu_ps(y), _mm512_setzero_ps(), _CMP_GT_OQ);

@@ -8,8 +8,8 @@
 #include <algorithm>
 #include <cstdint>
 
-#include "kernels/lanes.h"
 #include "kernels/pooled_conv.h"
+#include "kernels/simd.h"
 
 namespace earshot {
 

@@ -5,8 +5,8 @@
 
 #include <cstdint>
 
-#include "kernels/lanes.h"
 #include "kernels/pooled_conv.h"
+#include "kernels/simd.h"
 
 namespace earshot {
 

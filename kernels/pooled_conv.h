@@ -8,6 +8,7 @@
 #include <cstdint>
 
 #include "kernels/host_device.h"
+#include "kernels/simd.h"
 #include "kernels/stream.h"
 
 namespace earshot {
@@ -45,7 +46,8 @@ struct PooledConvBackward {
   float* scratch;         // [parts, weight_count + c_out]
 };
 
-void pooled_conv_backward(const PooledConvShape& s, const PooledConvBackward& t);
+void pooled_conv_backward(const PooledConvShape& s, const PooledConvBackward& t,
+                          Simd simd = best_simd());
 
 // On a CUDA device: pointers are the device's, `scratch` of pooled_conv_scratch floats on a
 // multiple of 16 bytes, whatever PooledConvBackward says.

@@ -14,7 +14,8 @@ namespace earshot {
 
 class PooledConvBody {
  public:
-  using Backward = decltype(&pooled_conv_backward);  // pointers are the host's
+  using Backward = void (*)(const PooledConvShape&,
+                            const PooledConvBackward&);  // pointers are the host's
   PooledConvBody(const ConvolutionShape& shape, Backward form) : s(shape), backward(form) {}
 
   void backward_matches() {

@@ -3,12 +3,20 @@
 namespace earshot {
 namespace {
 
-class PooledConv : public testing::TestWithParam<ConvolutionShape> {
- protected:
-  PooledConvBody body{GetParam(), pooled_conv_backward};
-};
+class PooledConv : public testing::TestWithParam<ConvolutionShape> {};
 
-TEST_P(PooledConv, BackwardMatches) { body.backward_matches(); }
+TEST_P(PooledConv, BackwardMatches) {
+  PooledConvBody(GetParam(), [](const PooledConvShape& s, const PooledConvBackward& t) {
+    pooled_conv_backward(s, t, Simd::kAvx2);
+  }).backward_matches();
+}
+
+TEST_P(PooledConv, BackwardMatchesWithAvx512) {
+  if (best_simd() != Simd::kAvx512) GTEST_SKIP() << "no AVX-512 here";
+  PooledConvBody(GetParam(), [](const PooledConvShape& s, const PooledConvBackward& t) {
+    pooled_conv_backward(s, t, Simd::kAvx512);
+  }).backward_matches();
+}
 
 // n h w c_in c_out kernel pool
 INSTANTIATE_TEST_SUITE_P(
