@@ -13,7 +13,8 @@ constexpr StepInfo kInference{Mode::kInference, 0, 0};
 
 double flops_of(const Network& network, int64_t n) {
   double sum = 0;
-  for (const auto& layer : network.layers()) sum += layer->forward_flops(n);
+  for (const auto& layer : network.layers())
+    for (const LayerWork& part : layer->work(n)) sum += part.forward.flops;
   return sum;
 }
 
