@@ -20,9 +20,10 @@ class LineConv {
   /// Height 1, up to 16 taps, channels in multiples of 32 up to 512, no pool or one of 4, 8 or 16.
   static bool fits(const PooledConvShape& s);
   /// Where it is faster than oneDNN's dense convolution: enough tiles share the transform of the
-  /// weight.
+  /// weight, and an example fills half a block.
   static bool pays(const PooledConvShape& s) {
-    return fits(s) && s.kernel_w >= 7 && s.n * s.w / 4 >= 2 * std::max(s.c_in, s.c_out);
+    return fits(s) && s.kernel_w >= 7 && s.n * s.w / 4 >= 2 * std::max(s.c_in, s.c_out) &&
+           s.w >= 96;
   }
 
   /// A shape that fits; scratch for at most `threads` threads.
