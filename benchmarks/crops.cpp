@@ -72,7 +72,8 @@ void each_crop(benchmark::State& state) {
     }
   });
   double flops = 0;
-  for (const auto& layer : blocks.layers()) flops += layer->forward_flops(total);
+  for (const auto& layer : blocks.layers())
+    for (const LayerWork& part : layer->work(total)) flops += part.forward.flops;
   c.count(state, flops, arena.bytes());
 }
 
