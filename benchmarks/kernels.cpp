@@ -126,8 +126,26 @@ void adam_update(benchmark::State& state) {
   const OnDevice p(vector(kParameters)), g(vector(kParameters)), m(vector(kParameters)),
       v(vector(kParameters));
   benchmark_backend().zero(v);
-  const AdamStep step = adam_step(10, 1e-3, 0.9, 0.999, 1e-7, 0);
-  time_on_device(state, [&] { benchmark_backend().adam(p, g, m, v, step); });
+  const StepScalars scalars{adam_step(10, 1e-3, 0.9, 0.999, 1e-7, 0)};
+  const DeviceMemory block = benchmark_backend().allocate(sizeof(StepScalars), "bench"),
+                     report_block = benchmark_backend().allocate(sizeof(StepReport), "bench");
+  const StepReport good;
+  const auto upload = [](const DeviceMemory& to, const auto& value) {
+    benchmark_backend().copy_to_device({to.data(), {1, 1, 1, sizeof value}, DType::kU8, "bench"},
+                                       &value);
+  };
+  upload(block, scalars);
+  upload(report_block, good);
+  const OnDevice statistics(vector(1024)), saved(vector(1024));
+  const Update update{p,
+                      g,
+                      m,
+                      v,
+                      statistics,
+                      saved,
+                      static_cast<const StepScalars*>(block.data()),
+                      static_cast<const StepReport*>(report_block.data())};
+  time_on_device(state, [&] { benchmark_backend().update(update); });
   report(state, 12.0 * kParameters, 28.0 * kParameters);
 }
 BENCHMARK(adam_update)->Unit(benchmark::kMicrosecond)->UseRealTime();

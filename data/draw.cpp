@@ -89,7 +89,8 @@ std::vector<int64_t> epoch_order(int64_t count, uint64_t seed, uint32_t epoch) {
 }
 
 Batch draw_batch(const DrawSettings& s, const ClipSet& set, std::span<const int64_t> order,
-                 int64_t first, int64_t last, uint64_t seed, uint32_t epoch) {
+                 int64_t first, int64_t last, uint64_t seed, uint32_t epoch,
+                 std::span<const int64_t> partners) {
   Batch batch;
   batch.targets.assign(static_cast<size_t>((last - first) * set.classes), 0.0f);
   for (int64_t i = first; i < last; ++i) {
@@ -105,9 +106,11 @@ Batch draw_batch(const DrawSettings& s, const ClipSet& set, std::span<const int6
     const std::vector<float> weights =
         mix ? draw_weights(s.mix_clips, s.mix_alpha, random) : std::vector<float>{1.0f};
     for (size_t k = 0; k < weights.size(); ++k) {
-      const uint64_t partner = k == 0 ? static_cast<uint64_t>(order[i])
-                                      : random.below(static_cast<uint64_t>(set.clips.size()));
-      const int64_t clip = set.clips[partner];
+      const auto drawn = [&] {
+        const uint64_t at = random.below(partners.empty() ? set.clips.size() : partners.size());
+        return partners.empty() ? at : static_cast<uint64_t>(partners[at]);
+      };
+      const int64_t clip = set.clips[k == 0 ? static_cast<uint64_t>(order[i]) : drawn()];
       draw_placement(s, clip, set.lengths[clip], weights[k], random, batch.plan);
       batch.targets[(i - first) * set.classes + set.labels[clip]] += weights[k];
     }

@@ -64,9 +64,10 @@ std::vector<int64_t> epoch_order(int64_t count, uint64_t seed, uint32_t epoch);
 
 /// Examples [first, last) of an epoch. Example i draws from the stream (seed, augment, epoch, i)
 /// alone, so any batch can be made again. The first clip of an example comes from `order`, its
-/// partners are uniform over the fold.
+/// partners are uniform over `partners`, like `order` positions in the set; empty: over the fold.
 Batch draw_batch(const DrawSettings& settings, const ClipSet& clips, std::span<const int64_t> order,
-                 int64_t first, int64_t last, uint64_t seed, uint32_t epoch);
+                 int64_t first, int64_t last, uint64_t seed, uint32_t epoch,
+                 std::span<const int64_t> partners = {});
 
 /// Positions in the window at which a clip is scored. Longer clips: -0, -step, ... while the crop
 /// fits; shorter clips: 0, step, ... while the clip fits. `align_end` adds one flush with the end

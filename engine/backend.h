@@ -1,6 +1,7 @@
 // The only door to vendor libraries: everything a device does for a training step, as coarse
 // operations on tensors. `engine/cpu` stands behind it with oneDNN, `engine/cuda` with cuDNN,
-// cuBLASLt and cuFFT. Operations are enqueued in order; only `copy_to_host` and `synchronize` wait.
+// cuBLASLt and cuFFT. Operations are enqueued in order; only `copy_to_host`, `synchronize` and a
+// mailbox that is asked to wait.
 //
 // Gradients are named d<tensor>. "dy may be overwritten" means that its memory serves as scratch.
 #pragma once
@@ -13,10 +14,11 @@
 
 #include "engine/precision.h"
 #include "engine/tensor.h"
-#include "kernels/adam.h"
 #include "kernels/cells.h"
 #include "kernels/gather.h"
 #include "kernels/log_mel.h"
+#include "kernels/metrics.h"
+#include "kernels/step.h"
 
 namespace earshot {
 
@@ -143,7 +145,36 @@ struct Dropout {
   Tensor x, y;
   float rate;
   uint64_t seed;
-  uint32_t step, layer;
+  const uint32_t* step;  // on the device
+  uint32_t layer;
+};
+
+/// Adam on the parameters. Where the report is bad they stay as they are, and `statistics` become
+/// `saved_statistics`, what they were before the step.
+struct Update {
+  Tensor values, gradients, m, v, statistics, saved_statistics;
+  const StepScalars* scalars;  // both on the device
+  const StepReport* report;
+};
+
+/// Enqueued work that can be run again. What it read from the host when it was recorded stays as it
+/// was; what it reads from the device's memory is read anew.
+class RecordedWork {
+ public:
+  virtual ~RecordedWork() = default;
+  virtual void replay() = 0;
+};
+
+/// Copies of a small block of the device's memory on their way to the host, oldest first.
+class Mailbox {
+ public:
+  static constexpr int kCapacity = 4;
+  virtual ~Mailbox() = default;
+  /// Enqueues a copy of the block as it is by then. At most kCapacity may be under way.
+  virtual void send() = 0;
+  /// The oldest copy, until the next call: null where it has not arrived and `wait` is false, or
+  /// none is under way.
+  virtual const void* receive(bool wait) = 0;
 };
 
 class Backend {
@@ -154,6 +185,8 @@ class Backend {
 
   /// Bytes that can still be allocated.
   virtual int64_t free_bytes() const = 0;
+  /// Whether the device reads memory of its own alone: then share() copies.
+  virtual bool has_own_memory() const = 0;
   // Memory. `what` names the block where there is not enough.
   virtual DeviceMemory allocate(int64_t bytes, const char* what) = 0;
   /// `bytes` at `from` where this device can read them: a copy, or the very same on the CPU. The
@@ -163,6 +196,13 @@ class Backend {
   virtual void copy_to_device(const Tensor& to, const void* from) = 0;
   virtual void copy_to_host(void* to, const Tensor& from) = 0;
   virtual void synchronize() = 0;
+  /// Of `bytes` at `from` on the device.
+  virtual std::unique_ptr<Mailbox> mailbox(const void* from, int64_t bytes) = 0;
+
+  /// Records what `enqueue` enqueues, without running it: operations of this backend, none of which
+  /// copies from or to the host. On a GPU every library plan that they need must have been made:
+  /// run them once before. `enqueue` must live as long as the recording.
+  virtual std::unique_ptr<RecordedWork> record(const std::function<void()>& enqueue) = 0;
 
   /// Numbers of the layers planned and run from here on. Throws UsageError where the device has
   /// not this precision.
@@ -183,20 +223,24 @@ class Backend {
   virtual void dropout(const Dropout& t) = 0;  // forward, and backward with dy as x
   virtual void softmax_loss(const SoftmaxLoss& t) = 0;
   virtual void log_softmax(const Tensor& logits, const Tensor& out) = 0;
+  /// Adds a batch to the sums on the device (kernels/metrics.h).
+  virtual void add_metrics(const Tensor& logits, const Tensor& targets, const Tensor& loss,
+                           MetricSums* sums) = 0;
   /// to[i, first ... first + from.features) = from[i]: joins feature vectors.
   virtual void copy_columns(const Tensor& from, const Tensor& to, int64_t first) = 0;
   /// Cells of `from` into cells of `to` (kernels/cells.h); the runs lie on the device.
   virtual void copy_cells(const CellRuns& runs, const Tensor& from, const Tensor& to) = 0;
 
-  // Parameters, each kind in one buffer.
-  virtual void adam(const Tensor& parameters, const Tensor& gradients, const Tensor& m,
-                    const Tensor& v, const AdamStep& step) = 0;
-  /// True where every element is finite. Waits.
-  virtual bool all_finite(const Tensor& t) = 0;
+  // The end of a step (kernels/step.h); parameters of each kind in one buffer.
+  /// report on the device.
+  virtual void report_step(const Tensor& loss, const Tensor& gradients, StepReport* report) = 0;
+  virtual void update(const Update& t) = 0;
 
-  // Batches from the clip store (kernels/gather.h).
-  virtual void gather_wave(const GatherPlan& plan, const WaveSource& source, const Tensor& out) = 0;
-  virtual void gather_mel(const GatherPlan& plan, const MelSource& source, const Tensor& out) = 0;
+  // Batches from the clip store (kernels/gather.h); plan and source on the device.
+  virtual void gather_wave(const GatherPlanView& plan, const WaveSource& source,
+                           const Tensor& out) = 0;
+  virtual void gather_mel(const GatherPlanView& plan, const MelSource& source,
+                          const Tensor& out) = 0;
   /// wave [n, 1, t, 1] -> log-mel of each example, resized to out [n, 128, w, 1].
   virtual void log_mel(const Tensor& wave, const LogMelSettings& settings, const Tensor& out) = 0;
 };

@@ -22,11 +22,11 @@ enum class Mode {
   kFrozenBatch,  // batch statistics, nothing updated
 };
 
-/// What changes from step to step.
 struct StepInfo {
   Mode mode = Mode::kInference;
   uint64_t seed = 0;  // of dropout
-  uint32_t step = 0;
+  /// On the device, because it changes from step to step; only kTrain reads it.
+  const StepScalars* scalars = nullptr;
 };
 
 /// Collects the tensors of one pass with their lifetimes. Layers take their forward ticks in

@@ -140,15 +140,17 @@ Tensor DropoutLayer::forward(const Tensor& x, const StepInfo& step) {
   const TraceRange range(name_, TracePhase::kForward);
   step_ = step;
   const Tensor y = y_.first(x.shape.n);
-  const float rate = step.mode == Mode::kTrain ? rate_ : 0.0f;
-  backend_.dropout({x, y, rate, step.seed, step.step, index_});
+  if (step.mode == Mode::kTrain)
+    backend_.dropout({x, y, rate_, step.seed, &step.scalars->step, index_});
+  else
+    backend_.copy_columns(x, y, 0);
   return y;
 }
 
 Tensor DropoutLayer::backward(const Tensor& dy) {
   const TraceRange range(name_, TracePhase::kBackward);
   const Tensor dx = dx_.first(dy.shape.n);
-  backend_.dropout({dy, dx, rate_, step_.seed, step_.step, index_});
+  backend_.dropout({dy, dx, rate_, step_.seed, &step_.scalars->step, index_});
   return dx;
 }
 

@@ -45,8 +45,9 @@ int Parameters::declare(const std::string& name, const Shape& shape, Kind kind,
 
 void Parameters::allocate(Backend& backend, bool trained) {
   backend_ = &backend;
-  const int64_t buffers = trained ? 4 : 1;
-  memory_ = backend.allocate((buffers * trainable_floats_ + statistic_floats_) * 4, "parameters");
+  const int64_t all = trained ? 4 * trainable_floats_ + 2 * statistic_floats_
+                              : trainable_floats_ + statistic_floats_;
+  memory_ = backend.allocate(all * 4, "parameters");
   float* at = static_cast<float*>(memory_.data());
   const auto take = [&](int64_t floats, const char* name) {
     const Tensor t{at, {1, 1, 1, floats}, DType::kF32, name};
@@ -60,6 +61,7 @@ void Parameters::allocate(Backend& backend, bool trained) {
   gradients_ = take(trainable_floats_, "gradients");
   m_ = take(trainable_floats_, "adam.m");
   v_ = take(trainable_floats_, "adam.v");
+  saved_statistics_ = take(statistic_floats_, "saved statistics");
 }
 
 void Parameters::initialise(uint64_t seed) {

@@ -44,6 +44,9 @@ class Parameters {
   Tensor gradients() const { return gradients_; }
   Tensor first_moments() const { return m_; }
   Tensor second_moments() const { return v_; }
+  Tensor statistics() const { return statistics_; }
+  /// Room for a copy of the statistics, where the set is trained.
+  Tensor saved_statistics() const { return saved_statistics_; }
 
   int64_t trainable_count() const;  // without the padding between tensors
   int64_t bytes() const;            // of device memory, known after allocate()
@@ -71,7 +74,7 @@ class Parameters {
   std::vector<Entry> entries_;
   int64_t trainable_floats_ = 0, statistic_floats_ = 0;
   DeviceMemory memory_;
-  Tensor values_, gradients_, m_, v_, statistics_;
+  Tensor values_, gradients_, m_, v_, statistics_, saved_statistics_;
 };
 
 }  // namespace earshot

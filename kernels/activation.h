@@ -22,11 +22,13 @@ void relu_backward(int64_t count, const float* y, float* dy);
 struct DropoutMask {
   float rate;
   uint64_t seed;
-  uint32_t step, layer;
+  const uint32_t* step;  // where the pointers of the call lie
+  uint32_t layer;
   EARSHOT_HOST_DEVICE bool keeps(int64_t cell) const {
-    const PhiloxBlock block = philox4x32(
-        {{static_cast<uint32_t>(cell >> 2), step, layer, static_cast<uint32_t>(Purpose::kDropout)}},
-        static_cast<uint32_t>(seed), static_cast<uint32_t>(seed >> 32));
+    const PhiloxBlock block =
+        philox4x32({{static_cast<uint32_t>(cell >> 2), *step, layer,
+                     static_cast<uint32_t>(Purpose::kDropout)}},
+                   static_cast<uint32_t>(seed), static_cast<uint32_t>(seed >> 32));
     return static_cast<float>(block.v[cell & 3] >> 8) * 0x1p-24f >= rate;
   }
 };

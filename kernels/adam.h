@@ -37,13 +37,14 @@ struct AdamUpdate {
   }
 };
 
-/// All parameters at once: p, g, m, v [count].
-void adam(float* p, const float* g, float* m, float* v, int64_t count, const AdamStep& step);
+/// All parameters at once: p, g, m, v [count]. Nothing where *skip is not 0.
+void adam(float* p, const float* g, float* m, float* v, int64_t count, const AdamStep* step,
+          const int32_t* skip);
 
 // On a CUDA device: pointers are the device's.
 namespace cuda {
-void adam(float* p, const float* g, float* m, float* v, int64_t count, const AdamStep& step,
-          Stream stream);
+void adam(float* p, const float* g, float* m, float* v, int64_t count, const AdamStep* step,
+          const int32_t* skip, Stream stream);
 }  // namespace cuda
 
 }  // namespace earshot

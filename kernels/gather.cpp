@@ -38,8 +38,8 @@ void walk(const int64_t* positions, int64_t copies, int64_t cell_shift, int64_t 
 
 }  // namespace
 
-void gather_wave(const GatherPlan& plan, const WaveSource& source, int64_t window, float* out) {
-  const int64_t n = plan.examples();
+void gather_wave(const GatherPlanView& plan, const WaveSource& source, int64_t window, float* out) {
+  const int64_t n = plan.examples;
 #pragma omp parallel for schedule(static)
   for (int64_t i = 0; i < n; ++i) {
     float* to = out + i * window;
@@ -53,14 +53,14 @@ void gather_wave(const GatherPlan& plan, const WaveSource& source, int64_t windo
         for (int64_t t = 0; t < run.count; ++t)
           to[run.to + t] += scale * static_cast<float>(clip[run.from + t]);
       };
-      walk(&plan.positions[p.first_copy], p.copies, 0, source.length[p.clip], p.roll, window,
+      walk(plan.positions + p.first_copy, p.copies, 0, source.length[p.clip], p.roll, window,
            covered, [](int64_t, int64_t) {});
     }
   }
 }
 
-void gather_mel(const GatherPlan& plan, const MelSource& source, int64_t w, float* out) {
-  const int64_t n = plan.examples(), native = source.native_columns;
+void gather_mel(const GatherPlanView& plan, const MelSource& source, int64_t w, float* out) {
+  const int64_t n = plan.examples, native = source.native_columns;
 #pragma omp parallel for schedule(static)
   for (int64_t i = 0; i < n; ++i) {
     std::vector<float> columns(native * kBands, 0.0f);
@@ -79,7 +79,7 @@ void gather_mel(const GatherPlan& plan, const MelSource& source, int64_t w, floa
         for (int64_t x = begin * kBands; x < end * kBands; ++x) columns[x] += pad;
       };
       const int64_t roll = frames > 0 ? (p.roll >> 8) % frames : 0;
-      walk(&plan.positions[p.first_copy], p.copies, 8, frames, roll, native, covered, gap);
+      walk(plan.positions + p.first_copy, p.copies, 8, frames, roll, native, covered, gap);
     }
     resize_columns(columns.data(), native, w, out + i * kBands * w);
   }

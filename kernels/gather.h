@@ -24,11 +24,22 @@ struct Placement {
   int32_t copies = 1;
 };
 
+/// A plan where the kernels read it.
+struct GatherPlanView {
+  const Placement* placements = nullptr;
+  const int32_t* first_placement = nullptr;  // [examples + 1]
+  const int64_t* positions = nullptr;
+  int64_t examples = 0;
+};
+
 struct GatherPlan {
   std::vector<Placement> placements;
   std::vector<int32_t> first_placement;  // [n + 1]: example i has placements [i] ... [i + 1) - 1
   std::vector<int64_t> positions;        // of copies, in samples, ascending per placement
   int64_t examples() const { return static_cast<int64_t>(first_placement.size()) - 1; }
+  GatherPlanView view() const {
+    return {placements.data(), first_placement.data(), positions.data(), examples()};
+  }
 };
 
 /// Where clips lie on the device: clip c has samples [offset[c], offset[c] + length[c]).
@@ -47,23 +58,15 @@ struct MelSource {
 };
 
 /// out [n, t] in -1 .. 1 (int16 / 32768).
-void gather_wave(const GatherPlan& plan, const WaveSource& source, int64_t t, float* out);
+void gather_wave(const GatherPlanView& plan, const WaveSource& source, int64_t t, float* out);
 
 /// out [n, 128, w]: the assembled [native_columns, 128] resized linearly in time (half-pixel
 /// centres, no antialiasing) and transposed.
-void gather_mel(const GatherPlan& plan, const MelSource& source, int64_t w, float* out);
+void gather_mel(const GatherPlanView& plan, const MelSource& source, int64_t w, float* out);
 
 /// Resizes columns [native, 128] to out [128, w]: column x reads at (x + 1/2) native / w - 1/2,
 /// clamped to the ends.
 void resize_columns(const float* columns, int64_t native, int64_t w, float* out);
-
-/// A GatherPlan whose arrays lie on a device.
-struct GatherPlanView {
-  const Placement* placements = nullptr;
-  const int32_t* first_placement = nullptr;  // [examples + 1]
-  const int64_t* positions = nullptr;
-  int64_t examples = 0;
-};
 
 // On a CUDA device: pointers are the device's.
 namespace cuda {

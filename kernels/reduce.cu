@@ -30,19 +30,6 @@ struct MergeSums {
   }
 };
 
-struct ClearFlag {
-  int32_t* bad;
-  __device__ void operator()(int64_t) const { *bad = 0; }
-};
-
-struct CheckFinite {
-  const float* x;
-  int32_t* bad;
-  __device__ void operator()(int64_t i) const {
-    if (!(fabsf(x[i]) <= 3.402823466e38f)) atomicOr(bad, 1);
-  }
-};
-
 }  // namespace
 
 int64_t column_sums_scratch(int64_t rows, int64_t c) { return RowChunks(rows).count * c; }
@@ -52,11 +39,6 @@ void column_sums(int64_t rows, int64_t c, const float* x, float* scratch, float*
   const RowChunks chunks(rows);
   launch("column_sums", chunk_sums, grid_of_chunks(chunks, c), stream, chunks, c, x, scratch);
   launch_for_each("column_sums: merge", c, stream, MergeSums{chunks.count, c, scratch, out});
-}
-
-void all_finite(int64_t count, const float* x, int32_t* bad, Stream stream) {
-  launch_for_each("all_finite: clear", 1, stream, ClearFlag{bad});
-  launch_for_each("all_finite", count, stream, CheckFinite{x, bad});
 }
 
 }  // namespace earshot::cuda

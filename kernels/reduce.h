@@ -1,4 +1,4 @@
-// Sums and checks over whole tensors, for CUDA devices (the CPU backend has them from elsewhere).
+// Sums over whole tensors, for CUDA devices (the CPU backend has them from elsewhere).
 // Sums run over fixed chunks merged in order: the bits are the same on every device.
 #pragma once
 
@@ -12,8 +12,5 @@ namespace earshot::cuda {
 void column_sums(int64_t rows, int64_t c, const float* x, float* scratch, float* out,
                  Stream stream);
 int64_t column_sums_scratch(int64_t rows, int64_t c);
-
-/// *bad = whether any of x [count] is NaN or infinite.
-void all_finite(int64_t count, const float* x, int32_t* bad, Stream stream);
 
 }  // namespace earshot::cuda

@@ -126,7 +126,8 @@ void AudioCrops::gather(const Range& waves, const Tensor& to) {
   }
   plan.first_placement.push_back(static_cast<int32_t>(waves.count));
   plan.positions = group_.waves.positions;
-  source_->gather_wave(tagger_.backend(), plan, to.first(waves.count));
+  Backend& backend = tagger_.backend();
+  source_->gather_wave(backend, source_->upload(backend, plan), to.first(waves.count));
 }
 
 void AudioCrops::start(const CropGroup& group, const ClipSource& source, Wave wave) {

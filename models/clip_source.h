@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <span>
 #include <vector>
 
 #include "data/store.h"
@@ -22,24 +23,46 @@ class ClipSource {
   size_t size() const { return lengths_.size(); }
   const std::vector<int64_t>& lengths() const { return lengths_; }  // samples
 
+  /// What of a clip is read: the raw wave, the cached log-mel.
+  struct Parts {
+    bool wave = true, log_mel = true;
+  };
+  /// Bytes that a clip takes on a device; of all clips.
+  int64_t bytes(size_t clip, Parts parts) const;
+  int64_t bytes() const;
+
   /// Puts the clips where `backend` reads them (which then does the filling): on a GPU a copy of
   /// all of them. No clip may be added afterwards.
   void place_on(Backend& backend);
+  /// Takes `room` bytes of the device for the clips that load() will bring.
+  void stream_on(Backend& backend, int64_t room, Parts parts);
+  /// Enqueues the copy of these clips in place of those that were there.
+  void load(std::span<const int64_t> clips);
+  /// Gives back what the source has on a device.
+  void release();
+  bool placed() const { return on_device_.lengths != nullptr; }
+  bool streamed() const { return room_ > 0; }
 
-  /// Writes the pass's inputs for `plan`: wave, log-mel or both, as its tagger wants them.
-  /// `zero` names an input to feed as zeros (the paper's Figure 2).
+  /// Writes the pass's inputs of n examples from the plan that was uploaded to it: wave, log-mel or
+  /// both, as its tagger wants them. `zero` names an input to feed as zeros (the paper's Figure 2).
+  /// Can be recorded.
   enum class Zero { kNone, kAudio, kSpectrogram };
-  void fill(TaggerPass& pass, const Tagger& tagger, const GatherPlan& plan,
-            Zero zero = Zero::kNone) const;
+  void assemble(const TaggerPass& pass, const Tagger& tagger, int64_t n,
+                Zero zero = Zero::kNone) const;
 
-  /// The two inputs alone: wave [n, 1, t, 1]; log-mel [n, 128, w, 1], from `wave` where the config
-  /// says that the wave comes first.
-  void gather_wave(Backend& backend, const GatherPlan& plan, const Tensor& wave) const;
-  void gather_mel(Backend& backend, const Config& config, const GatherPlan& plan,
+  /// The two inputs alone, from a plan on the device: wave [n, 1, t, 1]; log-mel [n, 128, w, 1],
+  /// from `wave` where the config says that the wave comes first.
+  void gather_wave(Backend& backend, const GatherPlanView& plan, const Tensor& wave) const;
+  void gather_mel(Backend& backend, const Config& config, const GatherPlanView& plan,
                   const Tensor& wave, const Tensor& mel) const;
+  /// Brings a plan to the device, where it stays until the next call.
+  GatherPlanView upload(Backend& backend, const GatherPlan& plan) const;
 
  private:
-  const int64_t* placed_lengths() const;
+  template <typename T>
+  T* share(const T* from, int64_t count, const char* what);
+  void share_table();
+
   FeatureSettings features_;
   std::vector<int64_t> lengths_, sample_offsets_, frames_, mel_offsets_;
   std::vector<float> floors_;
@@ -47,9 +70,18 @@ class ClipSource {
   const float* columns_ = nullptr;
   std::vector<int16_t> own_samples_;
   std::vector<float> own_columns_;
-  struct Placed {
-    DeviceMemory samples, columns, sample_offsets, lengths, mel_offsets, frames, floors;
-  } placed_;
+  Backend* backend_ = nullptr;
+  std::vector<DeviceMemory> blocks_;
+  struct OnDevice {
+    const int16_t* samples = nullptr;
+    const float* columns = nullptr;
+    int64_t *sample_offsets = nullptr, *lengths = nullptr, *mel_offsets = nullptr,
+            *frames = nullptr;
+    float* floors = nullptr;
+  } on_device_;
+  int64_t room_ = 0;  // bytes of the streamed clips' block; 0: all clips are there
+  Parts parts_;
+  mutable DeviceMemory plan_;  // room for upload(): grows
 };
 
 }  // namespace earshot

@@ -192,8 +192,9 @@ void FoldScorer::run_spec(SpecTrunk& trunk, const GatherPlan& plan, const ClipSo
     backend.zero(mel);
   } else {
     const Tensor wave = trunk.wave.data ? trunk.wave.first(n) : Tensor{};
-    if (wave.data) source.gather_wave(backend, plan, wave);
-    source.gather_mel(backend, request_.info.config, plan, wave, mel);
+    const GatherPlanView on_device = source.upload(backend, plan);
+    if (wave.data) source.gather_wave(backend, on_device, wave);
+    source.gather_mel(backend, request_.info.config, on_device, wave, mel);
   }
   hand_on(trunk.network.forward(mel, {}), trunk.consumers);
 }

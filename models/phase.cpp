@@ -6,7 +6,6 @@
 #include <numeric>
 
 #include "engine/error.h"
-#include "models/metrics.h"
 
 namespace earshot {
 namespace {
@@ -17,19 +16,6 @@ constexpr int64_t kLogInterval = 50;  // steps between lines of the log
 double seconds_since(Clock::time_point start) {
   return std::chrono::duration<double>(Clock::now() - start).count();
 }
-
-/// Seconds since the last call, added to `bucket`.
-class Laps {
- public:
-  void end(double& bucket) {
-    const auto now = Clock::now();
-    bucket += std::chrono::duration<double>(now - last_).count();
-    last_ = now;
-  }
-
- private:
-  Clock::time_point last_ = Clock::now();
-};
 
 /// Full batches of `batch` and what is left over.
 std::vector<int64_t> batch_sizes(int64_t examples, int64_t batch) {
@@ -53,23 +39,6 @@ DrawSettings draw_settings(const Config& config, ModelKind kind) {
 
 }  // namespace
 
-StepSeconds& StepSeconds::operator+=(const StepSeconds& other) {
-  data += other.data;
-  forward += other.forward;
-  backward += other.backward;
-  optimizer += other.optimizer;
-  wait += other.wait;
-  return *this;
-}
-
-nlohmann::json StepSeconds::to_json() const {
-  return {{"data", data},
-          {"forward", forward},
-          {"backward", backward},
-          {"optimizer", optimizer},
-          {"wait", wait}};
-}
-
 std::vector<float> class_weights(const ClipSet& set) {
   std::vector<int64_t> counts(static_cast<size_t>(set.classes), 0);
   for (const int64_t clip : set.clips) ++counts[set.labels[clip]];
@@ -81,7 +50,7 @@ std::vector<float> class_weights(const ClipSet& set) {
   return weights;
 }
 
-Phase::Phase(const TrainRequest& request, const ClipSource& source, const std::vector<int>& fold_of,
+Phase::Phase(const TrainRequest& request, ClipSource& source, const std::vector<int>& fold_of,
              ModelKind kind, int fold)
     : request_(request),
       config_(request.info.config),
@@ -112,6 +81,8 @@ Phase::Phase(const TrainRequest& request, const ClipSource& source, const std::v
       std::make_unique<TaggerPass>(tagger_, false, batch_sizes(valid_count, config_.batch));
   // The two passes never run at once: they share their memory.
   const int64_t bytes = std::max(train_pass_->arena().bytes(), validation_pass_->arena().bytes());
+  // The step comes first: clips can be streamed.
+  if (source.streamed() || bytes > request.backend.free_bytes()) source.release();
   if (const int64_t free = request.backend.free_bytes(); bytes > free)
     fail("a step of {} with batch {} needs {:.1f} GB, {:.1f} GB are free; batch {} would fit",
          to_string(kind), config_.batch, 1e-9 * static_cast<double>(bytes),
@@ -121,6 +92,13 @@ Phase::Phase(const TrainRequest& request, const ClipSource& source, const std::v
   memory_ = request.backend.allocate(bytes, "the step's arena");
   train_pass_->bind(memory_.data());
   validation_pass_->bind(memory_.data());
+  step_ = std::make_unique<TrainingStep>(
+      tagger_, *train_pass_, [this](int64_t n) { source_.assemble(*train_pass_, tagger_, n); },
+      TrainingStep::Settings{seed_, config_.phase(kind).learning_rate, config_.optimizer,
+                             request.eager});
+  validation_step_ = std::make_unique<Repeated>(
+      request.backend, [this](int64_t n) { enqueue_validation(n); }, request.eager);
+  sums_ = request.backend.allocate(sizeof(MetricSums), "the metrics of validation");
   class_weights_ = config_.class_weights ? class_weights(training_)
                                          : std::vector<float>(request.info.classes.size(), 1.0f);
 }
@@ -130,8 +108,14 @@ int64_t Phase::steps_per_epoch() const {
   return (count + config_.batch - 1) / config_.batch;
 }
 
+int64_t Phase::examples_of(int64_t step_in_epoch) const {
+  const int64_t count = static_cast<int64_t>(training_.clips.size());
+  return std::min<int64_t>(config_.batch, count - step_in_epoch * config_.batch);
+}
+
 TrainOutcome Phase::run(RunLog& log) {
   load_start();
+  place_clips();
   const PhaseSettings& settings = config_.phase(kind_);
   Progress progress(fmt::format("{} fold {}", to_string(kind_), fold_),
                     settings.epochs * steps_per_epoch(), "steps");
@@ -154,6 +138,7 @@ void Phase::load_start() {
     tagger_.load(file);
     tagger_.trainable().load_moments(file);
     state_ = PhaseState::from_metadata(file);
+    reported_ = state_.step;
     return;
   }
   fs::create_directories(request_.paths.model(fold_, kind_));
@@ -171,74 +156,80 @@ void Phase::load_start() {
 
 void Phase::run_epoch(RunLog& log, Progress& progress) {
   const int64_t steps = steps_per_epoch();
-  StepSeconds epoch_seconds, interval;
+  epoch_seconds_ = interval_seconds_ = {};
   auto last_checkpoint = Clock::now();
   while (state_.step_in_epoch < steps) {
-    StepSeconds seconds;
-    const double loss = run_step(state_.step_in_epoch, seconds);
-    epoch_seconds += seconds;
-    interval += seconds;
-    ++state_.step_in_epoch;
-    progress.advance(1, fmt::format("epoch {} loss {:.3f}", state_.epoch + 1, loss));
-    if (state_.step % kLogInterval == 0) {
-      log.write({{"event", "steps"},
-                 {"model", to_string(kind_)},
-                 {"fold", fold_},
-                 {"epoch", state_.epoch},
-                 {"step", state_.step},
-                 {"loss", loss},
-                 {"seconds", interval.to_json()}});
-      interval = {};
-    }
-    if (stopping()) return;
+    run_step();
+    take_reports(/*all=*/false, log, progress);
+    const bool stop = stopping();
     const bool due = seconds_since(last_checkpoint) >= config_.checkpoint_seconds;
+    if (stop || due || state_.step_in_epoch == steps) take_reports(/*all=*/true, log, progress);
+    if (stop) return;
     if (due && state_.step_in_epoch < steps) {
       save_last();
       last_checkpoint = Clock::now();
     }
   }
-  finish_epoch(log, epoch_seconds);
+  finish_epoch(log);
 }
 
-double Phase::run_step(int64_t step, StepSeconds& seconds) {
-  Backend& backend = request_.backend;
-  TaggerPass& pass = *train_pass_;
-  Laps laps;
-  if (order_epoch_ != state_.epoch) {
-    order_epoch_ = state_.epoch;
-    order_ = epoch_order(static_cast<int64_t>(training_.clips.size()), seed_,
-                         static_cast<uint32_t>(state_.epoch));
-  }
+void Phase::begin_epoch() {
+  order_epoch_ = state_.epoch;
+  order_ = epoch_order(static_cast<int64_t>(training_.clips.size()), seed_,
+                       static_cast<uint32_t>(state_.epoch));
+  shards_ = shards_of(training_, order_);
+}
+
+Batch Phase::draw(int64_t step) {
+  if (order_epoch_ != state_.epoch) begin_epoch();
   const int64_t first = step * config_.batch;
-  const int64_t last = std::min<int64_t>(first + config_.batch, order_.size());
-  const int64_t n = last - first;
-  const Batch batch =
-      draw_batch(draw_, training_, order_, first, last, seed_, static_cast<uint32_t>(state_.epoch));
-  source_.fill(pass, tagger_, batch.plan);
-  backend.copy_to_device(pass.targets(n), batch.targets.data());
-  backend.copy_to_device(pass.class_weights(), class_weights_.data());
-  laps.end(seconds.data);
+  std::span<const int64_t> partners;
+  for (const Shard& shard : shards_)
+    if (shard.first <= first && first < shard.last)
+      partners = std::span(order_).subspan(static_cast<size_t>(shard.first),
+                                           static_cast<size_t>(shard.last - shard.first));
+  return draw_batch(draw_, training_, order_, first, first + examples_of(step), seed_,
+                    static_cast<uint32_t>(state_.epoch), partners);
+}
+
+void Phase::run_step() {
+  StepSeconds seconds;
+  const auto start = Clock::now();
+  const Batch batch = draw(state_.step_in_epoch);
+  load_clips(training_, order_, shards_, state_.step_in_epoch * config_.batch);
+  seconds.data += seconds_since(start);
   ++state_.step;
-  const Tensor logits = pass.forward(n, {Mode::kTrain, seed_, static_cast<uint32_t>(state_.step)});
-  pass.loss_of(logits);
-  laps.end(seconds.forward);
-  pass.backward(n);
-  laps.end(seconds.backward);
-  std::vector<float> losses(static_cast<size_t>(n));
-  backend.copy_to_host(losses.data(), pass.loss(n));
-  const double sum = std::accumulate(losses.begin(), losses.end(), 0.0);
-  Parameters& parameters = tagger_.trainable();
-  if (!std::isfinite(sum)) fail_not_finite("loss", batch);
-  if (!backend.all_finite(parameters.gradients())) fail_not_finite("gradient", batch);
-  state_.epoch_loss += sum;
-  laps.end(seconds.wait);
-  const OptimizerSettings& o = config_.optimizer;
-  backend.adam(parameters.values(), parameters.gradients(), parameters.first_moments(),
-               parameters.second_moments(),
-               adam_step(state_.step, config_.phase(kind_).learning_rate, o.beta1, o.beta2,
-                         o.epsilon, o.weight_decay));
-  laps.end(seconds.optimizer);
-  return sum / static_cast<double>(n);
+  ++state_.step_in_epoch;
+  step_->run(state_.step, batch, class_weights_, seconds);
+  epoch_seconds_ += seconds;
+  interval_seconds_ += seconds;
+}
+
+void Phase::take_reports(bool all, RunLog& log, Progress& progress) {
+  while (reported_ < state_.step) {
+    StepSeconds seconds;
+    const auto start = Clock::now();
+    const std::optional<StepReport> report = step_->take_report(all);
+    seconds.wait += seconds_since(start);
+    epoch_seconds_ += seconds;
+    interval_seconds_ += seconds;
+    if (!report) return;
+    ++reported_;
+    const int64_t step_in_epoch = state_.step_in_epoch - 1 - (state_.step - reported_);
+    if (report->bad != 0) fail_not_finite(report->bad, step_in_epoch);
+    state_.epoch_loss += report->loss;
+    const double loss = report->loss / static_cast<double>(examples_of(step_in_epoch));
+    progress.advance(1, fmt::format("epoch {} loss {:.3f}", state_.epoch + 1, loss));
+    if (reported_ % kLogInterval != 0) continue;
+    log.write({{"event", "steps"},
+               {"model", to_string(kind_)},
+               {"fold", fold_},
+               {"epoch", state_.epoch},
+               {"step", reported_},
+               {"loss", loss},
+               {"seconds", interval_seconds_.to_json()}});
+    interval_seconds_ = {};
+  }
 }
 
 Phase::Validation Phase::validate() {
@@ -248,40 +239,37 @@ Phase::Validation Phase::validate() {
   centred.augment = false;
   const int64_t count = static_cast<int64_t>(validation_.clips.size());
   const std::vector<float> ones(class_weights_.size(), 1.0f);
-  Validation v;
+  const Tensor on_device{sums_.data(), {1, 1, 1, sizeof(MetricSums)}, DType::kU8, "metrics"};
+  MetricSums sums;
+  backend.copy_to_device(on_device, &sums);
   for (int64_t first = 0; first < count; first += config_.batch) {
-    const int64_t last = std::min<int64_t>(first + config_.batch, count), n = last - first;
+    const int64_t last = std::min<int64_t>(first + config_.batch, count);
     const Batch batch = draw_batch(centred, validation_, validation_order_, first, last, seed_, 0);
-    source_.fill(pass, tagger_, batch.plan);
-    backend.copy_to_device(pass.targets(n), batch.targets.data());
-    backend.copy_to_device(pass.class_weights(), ones.data());
-    const Tensor logits = pass.forward(n, {Mode::kInference, seed_, 0});
-    pass.loss_of(logits);
-    std::vector<float> losses(static_cast<size_t>(n)), scores(batch.targets.size());
-    backend.copy_to_host(losses.data(), pass.loss(n));
-    backend.copy_to_host(scores.data(), logits);
-    v.loss += std::accumulate(losses.begin(), losses.end(), 0.0);
-    for (int64_t i = 0; i < n; ++i) {
-      const auto row = scores.begin() + i * tagger_.classes();
-      const std::vector<float> one(row, row + tagger_.classes());
-      const int label = labels_[validation_.clips[first + i]];
-      v.map3 += average_precision_at_3(one, label);
-      v.accuracy += top(one, 1).front() == label ? 1 : 0;
-    }
+    load_clips(validation_, validation_order_, validation_shards_, first);
+    pass.upload({batch.plan.view(), batch.targets, ones, {}});
+    validation_step_->run(last - first);
   }
+  backend.copy_to_host(&sums, on_device);
   const double clips = static_cast<double>(count);
-  v.loss /= clips;
-  v.map3 /= clips;
-  v.accuracy /= clips;
-  return v;
+  return {sums.loss / clips, sums.precision / clips, static_cast<double>(sums.hits) / clips};
 }
 
-void Phase::finish_epoch(RunLog& log, const StepSeconds& seconds) {
+void Phase::enqueue_validation(int64_t n) {
+  TaggerPass& pass = *validation_pass_;
+  source_.assemble(pass, tagger_, n);
+  const Tensor logits = pass.forward(n, {Mode::kInference});
+  pass.loss_of(logits);
+  request_.backend.add_metrics(logits, pass.targets(n), pass.loss(n),
+                               static_cast<MetricSums*>(sums_.data()));
+}
+
+void Phase::finish_epoch(RunLog& log) {
   const auto start = Clock::now();
   const Validation v = validate();
   const double validation_seconds = seconds_since(start);
   const double examples = static_cast<double>(training_.clips.size());
   const double train_loss = state_.epoch_loss / examples;
+  const StepSeconds& seconds = epoch_seconds_;
   nlohmann::json split = seconds.to_json();
   split["validation"] = validation_seconds;
   const double step_seconds =
@@ -337,16 +325,17 @@ void Phase::save_best() const {
   write_safetensors(request_.paths.best(fold_, kind_), tagger_.tensors(snapshots), metadata);
 }
 
-void Phase::fail_not_finite(const char* what, const Batch& batch) const {
+void Phase::fail_not_finite(int32_t bad, int64_t step_in_epoch) {
   std::string names;
-  for (const Placement& p : batch.plan.placements) {
+  for (const Placement& p : draw(step_in_epoch).plan.placements) {
     if (names.size() > 200) break;
     names += (names.empty() ? "" : ", ") + request_.store.index().clips[p.clip].name;
   }
   fail(
       "{} of {} fold {} is not finite in epoch {}, step {} (clips {}); the last checkpoint is "
       "kept: lower the learning rate, or look at these clips",
-      what, to_string(kind_), fold_, state_.epoch + 1, state_.step, names);
+      bad & kBadLoss ? "loss" : "gradient", to_string(kind_), fold_, state_.epoch + 1, reported_,
+      names);
 }
 
 }  // namespace earshot

@@ -3,11 +3,11 @@
 
 #include <limits>
 #include <memory>
-#include <nlohmann/json_fwd.hpp>
 
-#include "data/draw.h"
+#include "data/shards.h"
 #include "engine/console.h"
 #include "models/trainer.h"
+#include "models/training_step.h"
 
 namespace earshot {
 
@@ -17,6 +17,9 @@ struct PhaseState {
   int64_t step_in_epoch = 0;  // completed steps of the current one
   int64_t step = 0;           // Adam's t
   double epoch_loss = 0;      // sum over the examples of the current epoch so far
+  /// Bytes for the clips that are on the device at a time; 0: all are. It decides who is blended
+  /// with whom, so a phase keeps it.
+  int64_t streamed_bytes = 0;
   double best_loss = std::numeric_limits<double>::infinity();
   int best_epoch = -1;
   bool done = false;
@@ -25,16 +28,9 @@ struct PhaseState {
   static PhaseState from_metadata(const SafetensorsFile& file);
 };
 
-/// Seconds of a step by what they went into.
-struct StepSeconds {
-  double data = 0, forward = 0, backward = 0, optimizer = 0, wait = 0;
-  StepSeconds& operator+=(const StepSeconds& other);
-  nlohmann::json to_json() const;
-};
-
 class Phase {
  public:
-  Phase(const TrainRequest& request, const ClipSource& source, const std::vector<int>& fold_of,
+  Phase(const TrainRequest& request, ClipSource& source, const std::vector<int>& fold_of,
         ModelKind kind, int fold);
 
   /// Trains to the end, or to the next step after `stop` was set.
@@ -46,18 +42,31 @@ class Phase {
   };
   void load_start();
   void run_epoch(RunLog& log, Progress& progress);
-  double run_step(int64_t step_in_epoch, StepSeconds& seconds);
+  /// Puts all clips on the device or, where they do not fit, makes room to stream them.
+  void place_clips();
+  /// Sees to it that the clips of example `first` are on the device.
+  void load_clips(const ClipSet& set, std::span<const int64_t> order,
+                  const std::vector<Shard>& shards, int64_t first);
+  std::vector<Shard> shards_of(const ClipSet& set, std::span<const int64_t> order) const;
+  ClipSource::Parts parts() const;
+  void begin_epoch();
+  Batch draw(int64_t step_in_epoch);
+  void run_step();
+  /// Takes in what the device reports of the steps it was given: what is there, or `all`.
+  void take_reports(bool all, RunLog& log, Progress& progress);
   Validation validate();
-  void finish_epoch(RunLog& log, const StepSeconds& seconds);
+  void enqueue_validation(int64_t n);
+  void finish_epoch(RunLog& log);
   void save_last() const;
   void save_best() const;
   bool stopping() const { return request_.stop && request_.stop->load(); }
   int64_t steps_per_epoch() const;
-  [[noreturn]] void fail_not_finite(const char* what, const Batch& batch) const;
+  int64_t examples_of(int64_t step_in_epoch) const;
+  [[noreturn]] void fail_not_finite(int32_t bad, int64_t step_in_epoch);
 
   const TrainRequest& request_;
   const Config& config_;
-  const ClipSource& source_;
+  ClipSource& source_;
   ModelKind kind_;
   int fold_;
   uint64_t seed_;
@@ -65,12 +74,24 @@ class Phase {
   std::vector<int> labels_;
   ClipSet training_, validation_;
   std::vector<int64_t> order_, validation_order_;
+  std::vector<Shard> shards_, validation_shards_;  // empty: all clips are on the device
+  struct Loaded {                                  // the shard whose clips are on the device
+    const ClipSet* set = nullptr;
+    int epoch = -1;
+    int64_t first = -1;
+    bool operator==(const Loaded&) const = default;
+  } loaded_;
   int order_epoch_ = -1;
   Tagger tagger_;
   std::unique_ptr<TaggerPass> train_pass_, validation_pass_;
   DeviceMemory memory_;
   std::vector<float> class_weights_;
+  std::unique_ptr<TrainingStep> step_;
+  std::unique_ptr<Repeated> validation_step_;
+  DeviceMemory sums_;  // MetricSums
   PhaseState state_;
+  int64_t reported_ = 0;  // steps whose report was taken in; state_.step counts those enqueued
+  StepSeconds epoch_seconds_, interval_seconds_;
 };
 
 /// N / (classes n_c) over the clips of a fold (paper 2.5); 1 for a class without clips.

@@ -6,6 +6,8 @@
 namespace earshot {
 namespace {
 
+constexpr const char* kStreamedBytes = "streamed_bytes";
+
 template <typename T>
 T number(const SafetensorsFile& file, const char* key) {
   const std::string& text = file.require_metadata(key);
@@ -20,13 +22,15 @@ T number(const SafetensorsFile& file, const char* key) {
 
 // Shortest text that reads back to the same bits, for every number.
 Metadata PhaseState::to_metadata() const {
-  return {{"epoch", fmt::format("{}", epoch)},
-          {"step_in_epoch", fmt::format("{}", step_in_epoch)},
-          {"step", fmt::format("{}", step)},
-          {"epoch_loss", fmt::format("{}", epoch_loss)},
-          {"best_loss", fmt::format("{}", best_loss)},
-          {"best_epoch", fmt::format("{}", best_epoch)},
-          {"done", done ? "1" : "0"}};
+  Metadata metadata{{"epoch", fmt::format("{}", epoch)},
+                    {"step_in_epoch", fmt::format("{}", step_in_epoch)},
+                    {"step", fmt::format("{}", step)},
+                    {"epoch_loss", fmt::format("{}", epoch_loss)},
+                    {"best_loss", fmt::format("{}", best_loss)},
+                    {"best_epoch", fmt::format("{}", best_epoch)},
+                    {"done", done ? "1" : "0"}};
+  if (streamed_bytes > 0) metadata[kStreamedBytes] = fmt::format("{}", streamed_bytes);
+  return metadata;
 }
 
 PhaseState PhaseState::from_metadata(const SafetensorsFile& file) {
@@ -38,6 +42,8 @@ PhaseState PhaseState::from_metadata(const SafetensorsFile& file) {
   state.best_loss = number<double>(file, "best_loss");
   state.best_epoch = number<int>(file, "best_epoch");
   state.done = number<int>(file, "done") != 0;
+  if (file.metadata().contains(kStreamedBytes))
+    state.streamed_bytes = number<int64_t>(file, kStreamedBytes);
   return state;
 }
 

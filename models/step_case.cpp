@@ -1,8 +1,5 @@
 #include "models/step_case.h"
 
-#include <cmath>
-#include <numeric>
-
 #include "data/classes.h"
 #include "kernels/philox.h"
 
@@ -26,45 +23,52 @@ StepCase::StepCase(Backend& backend, const Config& config, ModelKind kind, int64
       config_(config),
       batch_(batch),
       tagger_(backend, config, kind, kClasses, /*trained=*/true),
-      pass_(tagger_, /*training=*/true, {batch}) {
+      pass_(tagger_, /*training=*/true, {batch}),
+      training_step_(tagger_, pass_, [](int64_t) {},
+                     {config.seed, config.phase(kind).learning_rate, config.optimizer}) {
   tagger_.initialise(config.seed);
   memory_ = backend.allocate(pass_.arena().bytes(), "the step's arena");
   pass_.bind(memory_.data());
   if (pass_.has_wave()) fill(backend, pass_.wave(batch), 0.5, 1);
   if (tagger_.has_spec()) fill(backend, pass_.mel(batch), 40, 2);
   // As mixup makes them: two classes, weights that sum to 1.
-  std::vector<float> targets(static_cast<size_t>(batch * kClasses), 0.0f);
+  data_.targets.assign(static_cast<size_t>(batch * kClasses), 0.0f);
   for (int64_t i = 0; i < batch; ++i) {
-    targets[i * kClasses + i % kClasses] = 0.75f;
-    targets[i * kClasses + (i + 5) % kClasses] = 0.25f;
+    data_.targets[i * kClasses + i % kClasses] = 0.75f;
+    data_.targets[i * kClasses + (i + 5) % kClasses] = 0.25f;
+    end_example(data_.plan);  // without clips: the inputs are there
   }
-  std::vector<float> weights(kClasses);
-  for (int c = 0; c < kClasses; ++c) weights[c] = 0.5f + 0.025f * static_cast<float>(c);
-  backend.copy_to_device(pass_.targets(batch), targets.data());
-  backend.copy_to_device(pass_.class_weights(), weights.data());
+  for (int c = 0; c < kClasses; ++c)
+    class_weights_.push_back(0.5f + 0.025f * static_cast<float>(c));
+  upload();
+}
+
+void StepCase::upload() {
+  pass_.upload({data_.plan.view(), data_.targets, class_weights_, {{}, 1}});
 }
 
 Tensor StepCase::forward() {
-  const Tensor logits = pass_.forward(batch_, {Mode::kTrain, config_.seed, ++step_});
+  upload();
+  const Tensor logits = pass_.forward(batch_, {Mode::kTrain, config_.seed, pass_.scalars()});
   pass_.loss_of(logits);
   return logits;
 }
 
+void StepCase::enqueue() {
+  StepSeconds seconds;
+  training_step_.run(++step_, data_, class_weights_, seconds);
+  while (const auto report = training_step_.take_report(/*wait=*/false)) take(*report);
+}
+
 void StepCase::run() {
-  forward();
-  backward();
-  std::vector<float> losses(static_cast<size_t>(batch_));
-  backend_.copy_to_host(losses.data(), pass_.loss(batch_));
-  loss_ = std::accumulate(losses.begin(), losses.end(), 0.0);
-  Parameters& p = tagger_.trainable();
-  if (!std::isfinite(loss_) || !backend_.all_finite(p.gradients()))
+  enqueue();
+  while (const auto report = training_step_.take_report(/*wait=*/true)) take(*report);
+}
+
+void StepCase::take(const StepReport& report) {
+  loss_ = report.loss;
+  if (report.bad != 0)
     fail("step {} of {}: loss or gradient is not finite", step_, to_string(tagger_.kind()));
-  const TraceRange range("adam", TracePhase::kUpdate);
-  const OptimizerSettings& o = config_.optimizer;
-  backend_.adam(p.values(), p.gradients(), p.first_moments(), p.second_moments(),
-                adam_step(step_, config_.phase(tagger_.kind()).learning_rate, o.beta1, o.beta2,
-                          o.epsilon, o.weight_decay));
-  backend_.synchronize();
 }
 
 }  // namespace earshot

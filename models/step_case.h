@@ -2,7 +2,7 @@
 // profiles repeat.
 #pragma once
 
-#include "models/tagger.h"
+#include "models/training_step.h"
 
 namespace earshot {
 
@@ -10,10 +10,15 @@ class StepCase {
  public:
   /// Draws weights, inputs and targets; the same on every device.
   StepCase(Backend& backend, const Config& config, ModelKind kind, int64_t batch);
+  StepCase(const StepCase&) = delete;
+  StepCase& operator=(const StepCase&) = delete;
 
-  /// Forward, loss, backward, the checks for finite numbers, Adam; waits for the device.
+  /// Enqueues a step as training does: upload, forward, loss, backward, the checks for finite
+  /// numbers, Adam. Throws Error when it learns that a step was not finite.
+  void enqueue();
+  /// A step, and waits for it.
   void run();
-  /// Summed loss of the batch in the last step.
+  /// Summed loss of the batch in the last step whose report is there.
   double loss() const { return loss_; }
   int64_t steps() const { return step_; }
 
@@ -29,13 +34,19 @@ class StepCase {
   int64_t bytes() const { return memory_.bytes() + tagger_.trainable().bytes(); }
 
  private:
+  void upload();
+  void take(const StepReport& report);
+
   Backend& backend_;
   Config config_;
   int64_t batch_;
   Tagger tagger_;
   TaggerPass pass_;
   DeviceMemory memory_;
-  uint32_t step_ = 0;
+  Batch data_;
+  std::vector<float> class_weights_;
+  TrainingStep training_step_;
+  int64_t step_ = 0;
   double loss_ = 0;
 };
 

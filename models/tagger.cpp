@@ -1,5 +1,7 @@
 #include "models/tagger.h"
 
+#include <algorithm>
+
 namespace earshot {
 
 Tagger::Tagger(Backend& backend, const Config& config, ModelKind kind, int classes, bool trained)
@@ -120,15 +122,27 @@ std::vector<SafetensorsEntry> Tagger::tensors(const Snapshots& snapshots) const 
   return all;
 }
 
+namespace {
+
+/// Clips that an example may be blended of.
+int64_t blended_clips(const Config& config, bool training) {
+  return training && config.augment.enabled ? config.augment.mixup.clips : 1;
+}
+
+}  // namespace
+
 TaggerPass::TaggerPass(Tagger& tagger, bool training, std::vector<int64_t> batches)
-    : tagger_(tagger), training_(training), networks_(tagger.build()) {
+    : tagger_(tagger),
+      training_(training),
+      networks_(tagger.build()),
+      inputs_(batches.empty() ? 0 : *std::max_element(batches.begin(), batches.end()),
+              blended_clips(tagger.config(), training), tagger.classes()) {
   Planner planner(arena_, std::move(batches));
   const int64_t n = planner.max_batch(), classes = tagger.classes();
   const bool joined = tagger.kind() == ModelKind::kComb;
   planner.training = training && !joined;
   // Filled before the pass, read at its end.
-  targets_id_ = planner.lasting("targets", {n, 1, 1, classes});
-  class_weights_id_ = planner.lasting("class_weights", {1, 1, 1, classes});
+  inputs_id_ = planner.lasting("step_inputs", {1, 1, 1, inputs_.bytes()}, DType::kU8);
   int64_t features = 0;
   const Shape wave{n, 1, window_samples(tagger.config().seconds), 1};
   Shape mel = tagger.table(ModelKind::kSpec).input;
@@ -162,8 +176,7 @@ void TaggerPass::bind(void* base) {
   wave_ = places(wave_id_);
   mel_ = places(mel_id_);
   joined_ = places(joined_id_);
-  targets_ = places(targets_id_);
-  class_weights_ = places(class_weights_id_);
+  inputs_.bind(places(inputs_id_).data);
   loss_ = places(loss_id_);
   log_p_ = places(log_p_id_);
   dlogits_ = places(dlogits_id_);

@@ -10,6 +10,7 @@
 #include "engine/safetensors.h"
 #include "models/config.h"
 #include "models/networks.h"
+#include "models/step_inputs.h"
 
 namespace earshot {
 
@@ -85,13 +86,20 @@ class TaggerPass {
 
   /// Whether the pass wants samples: for an audio trunk, or to extract the log-mel itself.
   bool has_wave() const { return wave_id_ >= 0; }
-  Tensor wave(int64_t n) const { return wave_.first(n); }        // [n, 1, t, 1]
-  Tensor mel(int64_t n) const { return mel_.first(n); }          // [n, 128, w, 1]; spec, comb
-  Tensor targets(int64_t n) const { return targets_.first(n); }  // [n, 1, 1, classes]
-  Tensor loss(int64_t n) const { return loss_.first(n); }        // [n, 1, 1, 1]
+  Tensor wave(int64_t n) const { return wave_.first(n); }  // [n, 1, t, 1]
+  Tensor mel(int64_t n) const { return mel_.first(n); }    // [n, 128, w, 1]; spec, comb
+  Tensor targets(int64_t n) const { return inputs_.targets().first(n); }  // [n, 1, 1, classes]
+  Tensor loss(int64_t n) const { return loss_.first(n); }                 // [n, 1, 1, 1]
   Tensor log_probabilities(int64_t n) const { return log_p_.first(n); }
-  Tensor class_weights() const { return class_weights_; }  // [1, 1, 1, classes]
+  Tensor class_weights() const { return inputs_.class_weights(); }  // [1, 1, 1, classes]
+  /// The plan of n examples and the numbers of the step, as upload() left them on the device.
+  GatherPlanView plan(int64_t n) const { return inputs_.plan(n); }
+  const StepScalars* scalars() const { return inputs_.scalars(); }
 
+  /// Enqueues the one copy that brings a batch to the device.
+  void upload(const PassData& data) { inputs_.upload(tagger_.backend(), data); }
+
+  // All from here on is enqueued on the device alone and can be recorded.
   /// Inputs -> logits.
   Tensor forward(int64_t n, const StepInfo& step);
   /// Weighted loss of each example and, in a training pass, the gradient of their mean.
@@ -107,10 +115,11 @@ class TaggerPass {
   bool training_;
   Tagger::Networks networks_;
   ArenaPlan arena_;
-  int wave_id_ = -1, mel_id_ = -1, targets_id_ = -1, loss_id_ = -1, dlogits_id_ = -1,
-      log_p_id_ = -1, class_weights_id_ = -1, joined_id_ = -1;
+  StepInputs inputs_;
+  int inputs_id_ = -1, wave_id_ = -1, mel_id_ = -1, loss_id_ = -1, dlogits_id_ = -1, log_p_id_ = -1,
+      joined_id_ = -1;
   Shape trunk_shape_;  // of the trunk's last output, before it was flattened
-  Tensor wave_, mel_, targets_, loss_, dlogits_, log_p_, class_weights_, joined_;
+  Tensor wave_, mel_, loss_, dlogits_, log_p_, joined_;
 };
 
 }  // namespace earshot

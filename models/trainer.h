@@ -18,6 +18,7 @@ struct TrainRequest {
   bool resume = false;
   std::vector<ModelKind> kinds;             // in order; empty: all three
   const std::atomic<bool>* stop = nullptr;  // set: write a checkpoint and return
+  bool eager = false;                       // enqueue each step anew instead of replaying it
 };
 
 enum class TrainOutcome { kFinished, kInterrupted };

@@ -29,7 +29,7 @@ std::atomic<bool> stop{false};
 struct Options {
   std::string config = "paper-2s", data, out;
   std::vector<std::string> set, models;
-  bool resume = false, dry_run = false;
+  bool resume = false, dry_run = false, eager = false;
   DeviceOptions device;
 };
 
@@ -49,6 +49,8 @@ void add_options(CLI::App& app, Options& o) {
       ->delimiter(',')
       ->type_name("M");
   add_device_options(app, o.device);
+  app.add_flag("--eager", o.eager,
+               "On a GPU: enqueue each step anew instead of replaying it; the same bits, slower");
   app.add_flag("--dry-run", o.dry_run,
                "Print the memory plan and the work per step of each phase, and stop");
 }
@@ -75,7 +77,8 @@ void work(const Options& o) {
       {o.out},
       o.resume,
       {},
-      &stop};
+      &stop,
+      o.eager};
   for (const std::string& word : o.models) request.kinds.push_back(model_kind(word));
   if (train(request) == TrainOutcome::kInterrupted)
     fail("interrupted; the checkpoint is written, continue with --resume");

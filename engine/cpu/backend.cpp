@@ -2,9 +2,9 @@
 
 #include <omp.h>
 
-#include <cmath>
 #include <cstdlib>
 #include <cstring>
+#include <deque>
 #include <fstream>
 #include <limits>
 #include <new>
@@ -44,6 +44,35 @@ struct MatrixProduct {
   }
 };
 
+/// Work is done when it is enqueued: to run it again is to enqueue it again.
+class CpuRecording : public RecordedWork {
+ public:
+  explicit CpuRecording(const std::function<void()>& enqueue) : enqueue_(enqueue) {}
+  void replay() override { enqueue_(); }
+
+ private:
+  std::function<void()> enqueue_;
+};
+
+class CpuMailbox : public Mailbox {
+ public:
+  CpuMailbox(const void* from, int64_t bytes)
+      : from_(static_cast<const char*>(from)), bytes_(bytes) {}
+  void send() override { sent_.emplace_back(from_, from_ + bytes_); }
+  const void* receive(bool) override {
+    if (sent_.empty()) return nullptr;
+    received_ = std::move(sent_.front());
+    sent_.pop_front();
+    return received_.data();
+  }
+
+ private:
+  const char* from_;
+  int64_t bytes_;
+  std::deque<std::vector<char>> sent_;
+  std::vector<char> received_;
+};
+
 class CpuBackend : public Backend {
  public:
   CpuBackend(int threads, FusedBlockMaker fused) : fused_(std::move(fused)) {
@@ -63,6 +92,7 @@ class CpuBackend : public Backend {
       if (key == "MemAvailable:") return kilobytes * 1024;
     return std::numeric_limits<int64_t>::max();
   }
+  bool has_own_memory() const override { return false; }
   DeviceMemory allocate(int64_t bytes, const char* what) override {
     const size_t rounded = (static_cast<size_t>(bytes) + 63) / 64 * 64;
     void* data = rounded > 0 ? std::aligned_alloc(64, rounded) : nullptr;
@@ -84,6 +114,12 @@ class CpuBackend : public Backend {
     std::memcpy(to, from.data, static_cast<size_t>(from.bytes()));
   }
   void synchronize() override {}
+  std::unique_ptr<Mailbox> mailbox(const void* from, int64_t bytes) override {
+    return std::make_unique<CpuMailbox>(from, bytes);
+  }
+  std::unique_ptr<RecordedWork> record(const std::function<void()>& enqueue) override {
+    return std::make_unique<CpuRecording>(enqueue);
+  }
 
   void set_precision(Precision precision) override {
     if (precision != Precision::kF32)
@@ -155,6 +191,11 @@ class CpuBackend : public Backend {
     check_shape(out, logits.shape, "log softmax");
     earshot::log_softmax({logits.shape.n, logits.shape.c}, logits.f32(), out.f32());
   }
+  void add_metrics(const Tensor& logits, const Tensor& targets, const Tensor& loss,
+                   MetricSums* sums) override {
+    earshot::add_metrics({logits.shape.n, logits.shape.c}, logits.f32(), targets.f32(), loss.f32(),
+                         sums);
+  }
   void copy_columns(const Tensor& from, const Tensor& to, int64_t first) override {
     const int64_t count = from.shape.features(), stride = to.shape.features();
 #pragma omp parallel for schedule(static) if (from.bytes() > (1 << 20))
@@ -167,26 +208,24 @@ class CpuBackend : public Backend {
     earshot::copy_cells(runs, to.shape.c, from.f32(), to.f32());
   }
 
-  void adam(const Tensor& p, const Tensor& g, const Tensor& m, const Tensor& v,
-            const AdamStep& step) override {
-    earshot::adam(p.f32(), g.f32(), m.f32(), v.f32(), p.shape.count(), step);
+  void report_step(const Tensor& loss, const Tensor& gradients, StepReport* report) override {
+    earshot::report_step(loss.shape.count(), loss.f32(), gradients.shape.count(), gradients.f32(),
+                         report);
   }
-  bool all_finite(const Tensor& t) override {
-    const float* x = t.f32();
-    const int64_t count = t.shape.count();
-    int64_t bad = 0;
-#pragma omp parallel for simd schedule(static) reduction(+ : bad)
-    for (int64_t i = 0; i < count; ++i)
-      bad += std::abs(x[i]) <= std::numeric_limits<float>::max() ? 0 : 1;
-    return bad == 0;
+  void update(const Update& t) override {
+    adam(t.values.f32(), t.gradients.f32(), t.m.f32(), t.v.f32(), t.values.shape.count(),
+         &t.scalars->adam, &t.report->bad);
+    restore_where_bad(t.report, t.statistics.shape.count(), t.saved_statistics.f32(),
+                      t.statistics.f32());
   }
 
-  void gather_wave(const GatherPlan& plan, const WaveSource& source, const Tensor& out) override {
-    check_shape(out, {plan.examples(), 1, out.shape.w, 1}, "gather wave");
+  void gather_wave(const GatherPlanView& plan, const WaveSource& source,
+                   const Tensor& out) override {
+    check_shape(out, {plan.examples, 1, out.shape.w, 1}, "gather wave");
     earshot::gather_wave(plan, source, out.shape.w, out.f32());
   }
-  void gather_mel(const GatherPlan& plan, const MelSource& source, const Tensor& out) override {
-    check_shape(out, {plan.examples(), 128, out.shape.w, 1}, "gather mel");
+  void gather_mel(const GatherPlanView& plan, const MelSource& source, const Tensor& out) override {
+    check_shape(out, {plan.examples, 128, out.shape.w, 1}, "gather mel");
     earshot::gather_mel(plan, source, out.shape.w, out.f32());
   }
   void log_mel(const Tensor& wave, const LogMelSettings& settings, const Tensor& out) override {

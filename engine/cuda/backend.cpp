@@ -5,6 +5,7 @@
 #include "engine/cuda/device.h"
 #include "engine/cuda/fft.h"
 #include "engine/cuda/fused_block.h"
+#include "engine/cuda/recording.h"
 #include "engine/plugin.h"
 #include "kernels/activation.h"
 #include "kernels/batch_norm.h"
@@ -20,13 +21,12 @@ BatchNormShape rows_of(const Tensor& t) { return {t.shape.rows(), t.shape.c}; }
 
 class CudaBackend : public Backend {
  public:
-  explicit CudaBackend(int index) : device_(index), products_(device_), log_mel_(device_) {
-    flag_ = device_.allocate(sizeof(int32_t), "a flag");
-  }
+  explicit CudaBackend(int index) : device_(index), products_(device_), log_mel_(device_) {}
   std::string name() const override { return fmt::format("cuda:{}", device_.index()); }
   std::string description() const override { return device_.description(); }
 
   int64_t free_bytes() const override { return device_.free_bytes(); }
+  bool has_own_memory() const override { return true; }
   DeviceMemory allocate(int64_t bytes, const char* what) override {
     return device_.allocate(bytes, what);
   }
@@ -49,6 +49,12 @@ class CudaBackend : public Backend {
     device_.synchronize();
   }
   void synchronize() override { device_.synchronize(); }
+  std::unique_ptr<Mailbox> mailbox(const void* from, int64_t bytes) override {
+    return make_mailbox(device_, from, bytes);
+  }
+  std::unique_ptr<RecordedWork> record(const std::function<void()>& enqueue) override {
+    return record_graph(device_, enqueue);
+  }
 
   void set_precision(Precision precision) override {
     if (precision == Precision::kBf16)
@@ -135,6 +141,13 @@ class CudaBackend : public Backend {
       cuda::log_softmax({logits.shape.n, logits.shape.c}, logits.f32(), out.f32(), stream());
     });
   }
+  void add_metrics(const Tensor& logits, const Tensor& targets, const Tensor& loss,
+                   MetricSums* sums) override {
+    launching("metrics", logits, [&] {
+      cuda::add_metrics({logits.shape.n, logits.shape.c}, logits.f32(), targets.f32(), loss.f32(),
+                        sums, stream());
+    });
+  }
   void copy_columns(const Tensor& from, const Tensor& to, int64_t first) override {
     const auto width = static_cast<size_t>(from.shape.features() * kFloat);
     check(cudaMemcpy2DAsync(to.f32() + first, static_cast<size_t>(to.shape.features() * kFloat),
@@ -149,33 +162,31 @@ class CudaBackend : public Backend {
     });
   }
 
-  void adam(const Tensor& p, const Tensor& g, const Tensor& m, const Tensor& v,
-            const AdamStep& step) override {
-    launching("Adam", p, [&] {
-      cuda::adam(p.f32(), g.f32(), m.f32(), v.f32(), p.shape.count(), step, stream());
+  void report_step(const Tensor& loss, const Tensor& gradients, StepReport* report) override {
+    launching("report of a step", gradients, [&] {
+      cuda::report_step(loss.shape.count(), loss.f32(), gradients.shape.count(), gradients.f32(),
+                        report, stream());
     });
   }
-  bool all_finite(const Tensor& t) override {
-    const Tensor flag{flag_.data(), {1, 1, 1, 1}, DType::kI32, "flag"};
-    launching("all finite", t, [&] {
-      cuda::all_finite(t.shape.count(), t.f32(), static_cast<int32_t*>(flag.data), stream());
+  void update(const Update& t) override {
+    launching("Adam", t.values, [&] {
+      cuda::adam(t.values.f32(), t.gradients.f32(), t.m.f32(), t.v.f32(), t.values.shape.count(),
+                 &t.scalars->adam, &t.report->bad, stream());
+      cuda::restore_where_bad(t.report, t.statistics.shape.count(), t.saved_statistics.f32(),
+                              t.statistics.f32(), stream());
     });
-    int32_t bad = 1;
-    copy_to_host(&bad, flag);
-    return bad == 0;
   }
 
-  void gather_wave(const GatherPlan& plan, const WaveSource& source, const Tensor& out) override {
-    check_shape(out, {plan.examples(), 1, out.shape.w, 1}, "gather wave");
-    const GatherPlanView view = upload(plan);
+  void gather_wave(const GatherPlanView& plan, const WaveSource& source,
+                   const Tensor& out) override {
+    check_shape(out, {plan.examples, 1, out.shape.w, 1}, "gather wave");
     launching("gather wave", out,
-              [&] { cuda::gather_wave(view, source, out.shape.w, out.f32(), stream()); });
+              [&] { cuda::gather_wave(plan, source, out.shape.w, out.f32(), stream()); });
   }
-  void gather_mel(const GatherPlan& plan, const MelSource& source, const Tensor& out) override {
-    check_shape(out, {plan.examples(), 128, out.shape.w, 1}, "gather mel");
-    const GatherPlanView view = upload(plan);
+  void gather_mel(const GatherPlanView& plan, const MelSource& source, const Tensor& out) override {
+    check_shape(out, {plan.examples, 128, out.shape.w, 1}, "gather mel");
     launching("gather mel", out,
-              [&] { cuda::gather_mel(view, source, out.shape.w, out.f32(), stream()); });
+              [&] { cuda::gather_mel(plan, source, out.shape.w, out.f32(), stream()); });
   }
   void log_mel(const Tensor& wave, const LogMelSettings& settings, const Tensor& out) override {
     check_shape(out, {wave.shape.n, 128, out.shape.w, 1}, "log-mel");
@@ -186,25 +197,9 @@ class CudaBackend : public Backend {
   cudaStream_t stream() const { return device_.stream(); }
   float* floats(int64_t count) { return static_cast<float*>(device_.scratch(count * kFloat)); }
 
-  /// The plan in the device's scratch.
-  GatherPlanView upload(const GatherPlan& plan) {
-    const auto size = [](const auto& v) { return static_cast<int64_t>(v.size() * sizeof(v[0])); };
-    const int64_t positions = size(plan.placements);  // both of 8-byte elements; int32 at the end
-    const int64_t first = positions + size(plan.positions);
-    char* base = static_cast<char*>(device_.scratch(first + size(plan.first_placement)));
-    device_.upload(base, plan.placements.data(), positions, "placements");
-    device_.upload(base + positions, plan.positions.data(), first - positions, "positions");
-    device_.upload(base + first, plan.first_placement.data(), size(plan.first_placement),
-                   "placements");
-    return {reinterpret_cast<const Placement*>(base),
-            reinterpret_cast<const int32_t*>(base + first),
-            reinterpret_cast<const int64_t*>(base + positions), plan.examples()};
-  }
-
   Device device_;
   Products products_;
   LogMelBatch log_mel_;
-  DeviceMemory flag_;
   Precision precision_ = Precision::kF32;
 };
 

@@ -7,6 +7,8 @@ namespace earshot::cuda {
 namespace {
 
 constexpr int64_t kSlotBytes = int64_t{8} << 20;
+/// Enough for all but the log-mel within the step.
+constexpr int64_t kLeastScratch = int64_t{32} << 20;
 
 }  // namespace
 
@@ -22,14 +24,8 @@ Device::Device(int index) : index_(index) {
   cublasLtHandle_t blas = nullptr;
   check(cublasLtCreate(&blas), "starting cuBLAS on GPU {}", index);
   blas_.reset(blas);
-  for (Slot& slot : slots_) {
-    void* memory = nullptr;
-    check(cudaMallocHost(&memory, kSlotBytes), "pinned host memory of GPU {}", index);
-    slot.memory.reset(memory);
-    cudaEvent_t copied = nullptr;
-    check(cudaEventCreateWithFlags(&copied, cudaEventDisableTiming), "an event of GPU {}", index);
-    slot.copied.reset(copied);
-  }
+  for (Slot& slot : slots_) slot = pinned_slot(kSlotBytes);
+  scratch_ = std::make_shared<DeviceMemory>(allocate(kLeastScratch, "scratch"));
 }
 
 std::string Device::description() const {
@@ -63,15 +59,33 @@ DeviceMemory Device::allocate(int64_t bytes, const char* what) const {
   return {data, bytes, [](void* p) { cudaFree(p); }};
 }
 
+Device::Slot Device::pinned_slot(int64_t bytes) const {
+  Slot slot;
+  void* memory = nullptr;
+  check(cudaMallocHost(&memory, static_cast<size_t>(bytes)), "pinned host memory of GPU {}",
+        index_);
+  slot.memory.reset(memory);
+  cudaEvent_t copied = nullptr;
+  check(cudaEventCreateWithFlags(&copied, cudaEventDisableTiming), "an event of GPU {}", index_);
+  slot.copied.reset(copied);
+  return slot;
+}
+
 void* Device::scratch(int64_t bytes) {
-  if (bytes > scratch_.bytes()) {
-    scratch_ = {};  // waits for the kernels that use it
-    scratch_ = allocate(bytes, "scratch");
+  if (bytes > scratch_->bytes()) {
+    if (recording_)
+      fail(
+          "GPU {}: scratch must grow from {} to {} bytes while a step is recorded; run the step "
+          "once before",
+          index_, scratch_->bytes(), bytes);
+    scratch_.reset();  // waits for the kernels that use it
+    scratch_ = std::make_shared<DeviceMemory>(allocate(bytes, "scratch"));
   }
-  return scratch_.data();
+  return scratch_->data();
 }
 
 void Device::upload(void* to, const void* from, int64_t bytes, const char* what) {
+  if (recording_) fail("GPU {}: the copy of {} from the host cannot be recorded", index_, what);
   for (int64_t done = 0; done < bytes; done += kSlotBytes) {
     Slot& slot = slots_[next_slot_];
     next_slot_ = (next_slot_ + 1) % slots_.size();
@@ -87,6 +101,25 @@ void Device::upload(void* to, const void* from, int64_t bytes, const char* what)
 
 void Device::synchronize() const {
   check(cudaStreamSynchronize(stream()), "work enqueued on GPU {} failed", index_);
+}
+
+void Device::begin_recording() {
+  check(cudaStreamBeginCapture(stream(), cudaStreamCaptureModeThreadLocal),
+        "recording a step on GPU {}", index_);
+  recording_ = true;
+}
+
+cudaGraph_t Device::end_recording(bool failed) {
+  recording_ = false;
+  cudaGraph_t graph = nullptr;
+  const cudaError_t status = cudaStreamEndCapture(stream(), &graph);
+  if (failed) {
+    if (graph) cudaGraphDestroy(graph);
+    cudaGetLastError();  // not sticky: the reason is under way as an exception
+    return nullptr;
+  }
+  check(status, "recording a step on GPU {}", index_);
+  return graph;
 }
 
 }  // namespace earshot::cuda

@@ -170,9 +170,11 @@ TEST_F(BatchTest, WaveAndLogMelShowTheSameDraw) {
   const int64_t w = kWindow / 256, n = 200;
   const Batch batch = draw(0, n);
   std::vector<float> wave(size_t(n * kWindow)), mel(size_t(n * 128 * w));
-  gather_wave(batch.plan, {samples.data(), offset.data(), lengths.data()}, kWindow, wave.data());
-  gather_mel(batch.plan, {columns.data(), mel_offset.data(), frames.data(), floor.data(), false, w},
-             w, mel.data());
+  gather_wave(batch.plan.view(), {samples.data(), offset.data(), lengths.data()}, kWindow,
+              wave.data());
+  gather_mel(batch.plan.view(),
+             {columns.data(), mel_offset.data(), frames.data(), floor.data(), false, w}, w,
+             mel.data());
   std::vector<float> from_mel;
   std::vector<double> from_wave;
   for (int64_t i = 0; i < n; ++i)

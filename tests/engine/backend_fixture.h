@@ -115,6 +115,29 @@ class GuardedTensor {
   Tensor tensor_;
 };
 
+/// An array on the device.
+template <typename T>
+class OnDevice {
+ public:
+  OnDevice(Backend& backend, const std::vector<T>& values)
+      : backend_(backend),
+        memory_(backend.allocate(static_cast<int64_t>(values.size() * sizeof(T)), "array")) {
+    backend.copy_to_device(view(), values.data());
+  }
+  T* data() const { return static_cast<T*>(memory_.data()); }
+  size_t size() const { return static_cast<size_t>(memory_.bytes()) / sizeof(T); }
+  std::vector<T> get() const {
+    std::vector<T> values(size());
+    backend_.copy_to_host(values.data(), view());
+    return values;
+  }
+
+ private:
+  Tensor view() const { return {memory_.data(), {1, 1, 1, memory_.bytes()}, DType::kU8, "array"}; }
+  Backend& backend_;
+  DeviceMemory memory_;
+};
+
 /// Test bodies that need only a backend: TEST_P(MyTest, ...) with EARSHOT_ALL_BACKENDS(MyTest).
 class BackendTest : public testing::TestWithParam<TestBackend> {
  protected:

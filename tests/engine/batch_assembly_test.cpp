@@ -7,19 +7,19 @@
 namespace earshot {
 namespace {
 
-/// An array on the device.
-template <typename T>
-class OnDevice {
- public:
-  OnDevice(Backend& backend, const std::vector<T>& values)
-      : memory_(backend.allocate(static_cast<int64_t>(values.size() * sizeof(T)), "array")) {
-    backend.copy_to_device({memory_.data(), {1, 1, 1, memory_.bytes()}, DType::kU8, "array"},
-                           values.data());
+/// A plan on the device.
+struct PlanOnDevice {
+  OnDevice<Placement> placements;
+  OnDevice<int32_t> first_placement;
+  OnDevice<int64_t> positions;
+  PlanOnDevice(Backend& backend, const GatherPlan& plan)
+      : placements(backend, plan.placements),
+        first_placement(backend, plan.first_placement),
+        positions(backend, plan.positions) {}
+  GatherPlanView view() const {
+    return {placements.data(), first_placement.data(), positions.data(),
+            static_cast<int64_t>(first_placement.size()) - 1};
   }
-  const T* data() const { return static_cast<const T*>(memory_.data()); }
-
- private:
-  DeviceMemory memory_;
 };
 
 class BatchAssembly : public BackendTest {
@@ -51,10 +51,11 @@ TEST_P(BatchAssembly, WavesAreGathered) {
   const OnDevice device_samples(backend(), samples);
   const OnDevice device_offset(backend(), offset), device_length(backend(), length);
   GuardedTensor out(backend(), {2, 1, window, 1}, "wave");
-  backend().gather_wave(plan, {device_samples.data(), device_offset.data(), device_length.data()},
-                        out);
+  const PlanOnDevice device_plan(backend(), plan);
+  backend().gather_wave(device_plan.view(),
+                        {device_samples.data(), device_offset.data(), device_length.data()}, out);
   std::vector<float> expected(size_t(2 * window));
-  gather_wave(plan, {samples.data(), offset.data(), length.data()}, window, expected.data());
+  gather_wave(plan.view(), {samples.data(), offset.data(), length.data()}, window, expected.data());
   expect_close(out.get(), widen(expected),
                rounding(growth(2), std::vector<double>(expected.size(), 1.0)), "gathered waves");
 }
@@ -63,15 +64,17 @@ TEST_P(BatchAssembly, LogMelsAreGatheredAndResized) {
   const int64_t native = 17, w = 15;
   const OnDevice device_columns(backend(), columns), device_floor(backend(), floor);
   const OnDevice device_offset(backend(), mel_offset), device_frames(backend(), frames);
+  const PlanOnDevice device_plan(backend(), plan);
   for (const bool pad : {false, true}) {
     GuardedTensor out(backend(), {2, 128, w, 1}, "mel");
-    backend().gather_mel(plan,
+    backend().gather_mel(device_plan.view(),
                          {device_columns.data(), device_offset.data(), device_frames.data(),
                           device_floor.data(), pad, native},
                          out);
     std::vector<float> expected(size_t(2 * 128 * w));
-    gather_mel(plan, {columns.data(), mel_offset.data(), frames.data(), floor.data(), pad, native},
-               w, expected.data());
+    gather_mel(plan.view(),
+               {columns.data(), mel_offset.data(), frames.data(), floor.data(), pad, native}, w,
+               expected.data());
     expect_close(out.get(), widen(expected),
                  rounding(growth(4), std::vector<double>(expected.size(), 90.0)),
                  "gathered log-mels");
@@ -102,7 +105,7 @@ TEST_P(BatchAssembly, LogMelsAreExtractedFromEachWave) {
 TEST_P(BatchAssembly, AnOutputOfAnotherSizeIsNamed) {
   GuardedTensor out(backend(), {3, 1, 100, 1}, "three waves");
   try {
-    backend().gather_wave(plan, {}, out);
+    backend().gather_wave(plan.view(), {}, out);
     FAIL() << "no error";
   } catch (const Error& error) {
     EXPECT_NE(std::string(error.what()).find("three waves"), std::string::npos) << error.what();

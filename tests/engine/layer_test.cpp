@@ -82,12 +82,13 @@ TEST_P(LayerTest, DropoutDropsInTrainingAlone) {
   plan({40, 1, 1, 25}, {40});
   const std::vector<float> values = random_values(1000, 1, 1, 2);
   GuardedTensor x(backend(), {40, 1, 1, 25}, "x", values);
-  EXPECT_EQ(host(network.forward(x, {Mode::kInference, 1, 2})), values);
-  const std::vector<float> y = host(network.forward(x, {Mode::kTrain, 1, 2}));
+  const OnDevice<StepScalars> two(backend(), {{{}, 2}}), three(backend(), {{{}, 3}});
+  EXPECT_EQ(host(network.forward(x, {Mode::kInference, 1})), values);
+  const std::vector<float> y = host(network.forward(x, {Mode::kTrain, 1, two.data()}));
   const std::vector<float> dx = host(network.backward(x));  // dy = x: the same mask
   EXPECT_EQ(dx, y);
   EXPECT_NE(y, values);
-  EXPECT_NE(host(network.forward(x, {Mode::kTrain, 1, 3})), y);
+  EXPECT_NE(host(network.forward(x, {Mode::kTrain, 1, three.data()})), y);
 }
 
 TEST_P(LayerTest, DenseFlattensItsInputAndNamesItself) {

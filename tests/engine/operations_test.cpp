@@ -185,12 +185,13 @@ TEST_P(Operations, DropoutIsOneMaskForwardAndBackward) {
   const Shape shape{3, 1, 1, 333};
   GuardedTensor x(backend(), shape, "x", random_values(shape.count(), 1, 1, 2));
   GuardedTensor y(backend(), shape, "y"), dx(backend(), shape, "dx");
-  backend().dropout({x, y, 0.4f, 5, 6, 7});
-  backend().dropout({x, dx, 0.4f, 5, 6, 7});
+  const OnDevice<uint32_t> step(backend(), {6});
+  backend().dropout({x, y, 0.4f, 5, step.data(), 7});
+  backend().dropout({x, dx, 0.4f, 5, step.data(), 7});
   EXPECT_EQ(y.get(), dx.get());
   // A shorter batch drops the same cells of its examples.
   GuardedTensor part(backend(), {2, 1, 1, 333}, "part");
-  backend().dropout({(*x).first(2), part, 0.4f, 5, 6, 7});
+  backend().dropout({(*x).first(2), part, 0.4f, 5, step.data(), 7});
   std::vector<float> first = y.get();
   const int64_t zeros = std::count(first.begin(), first.end(), 0.0f);
   EXPECT_LE(std::abs(double(zeros) - 0.4 * 999), 6 * std::sqrt(999 * 0.4 * 0.6));
@@ -198,17 +199,31 @@ TEST_P(Operations, DropoutIsOneMaskForwardAndBackward) {
   EXPECT_EQ(part.get(), first);
 }
 
-TEST_P(Operations, AdamMatches) {
+TEST_P(Operations, AnUpdateIsAdamUntilAStepIsBad) {
   const int64_t count = 1001;
   GuardedTensor p(backend(), vector(count), "p", random_values(count, 1));
   GuardedTensor m(backend(), vector(count), "m", std::vector<float>(count, 0.0f));
   GuardedTensor v(backend(), vector(count), "v", std::vector<float>(count, 0.0f));
   GuardedTensor g(backend(), vector(count), "g");
+  const std::vector<float> now{1, 2, 3}, saved{4, 5, 6};
+  GuardedTensor statistics(backend(), vector(3), "statistics", now);
+  const GuardedTensor saved_statistics(backend(), vector(3), "saved statistics", saved);
+  const OnDevice<StepReport> good(backend(), {{1.0, 0}}), bad(backend(), {{1.0, kBadGradient}});
   reference::AdamState exact{widen(p.get()), widen(m.get()), widen(v.get())};
   for (int64_t t = 1; t <= 5; ++t) {
     g.set(random_values(count, uint32_t(10 + t)));
     const AdamStep step = adam_step(t, 1e-3, 0.9, 0.999, 1e-7, 0.01);
-    backend().adam(p, g, m, v, step);
+    const OnDevice<StepScalars> scalars(backend(), {{step, uint32_t(t)}});
+    const auto update = [&](const StepReport* report) {
+      backend().update({p, g, m, v, statistics, saved_statistics, scalars.data(), report});
+    };
+    statistics.set(now);
+    update(good.data());
+    EXPECT_EQ(statistics.get(), now);
+    const std::vector<float> moved = p.get();
+    update(bad.data());
+    EXPECT_EQ(statistics.get(), saved);
+    EXPECT_EQ(p.get(), moved);
     reference::adam({double(step.rate), double(step.beta1), double(step.beta2),
                      double(step.epsilon), double(step.decay)},
                     widen(g.get()), exact);
@@ -219,20 +234,64 @@ TEST_P(Operations, AdamMatches) {
   expect_close(v.get(), exact.v, tolerance, "Adam v");
 }
 
-TEST_P(Operations, AllFiniteFindsOneBadValueAnywhere) {
+TEST_P(Operations, AReportSumsTheLossAndFindsOneBadValueAnywhere) {
+  const std::vector<float> losses = random_values(33, 2, 0, 4);
+  double sum = 0;
+  for (const float x : losses) sum += double(x);
   for (const int64_t count : {1, 3, 1001}) {
-    std::vector<float> values = random_values(count, 1, -3e38, 3e38);
-    GuardedTensor t(backend(), vector(count), "t", values);
-    EXPECT_TRUE(backend().all_finite(t));
+    const std::vector<float> values = random_values(count, 1, -3e38, 3e38);
+    const auto report = [&](const std::vector<float>& loss, const std::vector<float>& gradients) {
+      const GuardedTensor l(backend(), vector(33), "loss", loss);
+      const GuardedTensor g(backend(), vector(count), "gradients", gradients);
+      const OnDevice<StepReport> on_device(backend(), {{}});
+      backend().report_step(l, g, on_device.data());
+      return on_device.get()[0];
+    };
+    EXPECT_EQ(report(losses, values).loss, sum);  // in order: the same bits
+    EXPECT_EQ(report(losses, values).bad, 0);
     for (const float bad :
          {std::numeric_limits<float>::quiet_NaN(), std::numeric_limits<float>::infinity(),
-          -std::numeric_limits<float>::infinity()})
+          -std::numeric_limits<float>::infinity()}) {
       for (const size_t at : {size_t{0}, values.size() / 2, values.size() - 1}) {
         std::vector<float> broken = values;
         broken[at] = bad;
-        t.set(broken);
-        EXPECT_FALSE(backend().all_finite(t));
+        EXPECT_EQ(report(losses, broken).bad, kBadGradient);
       }
+      std::vector<float> broken = losses;
+      broken[32] = bad;
+      EXPECT_EQ(report(broken, values).bad, kBadLoss);
+    }
+  }
+}
+
+TEST_P(Operations, AReportStaysBad) {
+  const GuardedTensor loss(backend(), vector(1), "loss", {1.0f});
+  const GuardedTensor gradients(backend(), vector(1), "gradients", {1.0f});
+  const OnDevice<StepReport> report(backend(), {{0.0, kBadLoss}});
+  backend().report_step(loss, gradients, report.data());
+  EXPECT_EQ(report.get()[0].bad, kBadLoss);
+}
+
+TEST_P(Operations, AMailboxBringsWhatWasSentInOrder) {
+  const OnDevice<int32_t> block(backend(), {1, 2});
+  const auto mailbox = backend().mailbox(block.data(), 8);
+  EXPECT_EQ(mailbox->receive(/*wait=*/true), nullptr);
+  const auto set = [&](std::vector<int32_t> values) {
+    backend().copy_to_device({block.data(), {1, 1, 1, 8}, DType::kU8, "block"}, values.data());
+  };
+  for (int32_t round = 0; round < 3; ++round) {  // more sendings than the mailbox holds
+    for (int32_t k = 0; k < 2; ++k) {
+      set({10 * round + k, k});
+      mailbox->send();
+    }
+    set({-1, -1});
+    for (int32_t k = 0; k < 2; ++k) {
+      const auto* got = static_cast<const int32_t*>(mailbox->receive(/*wait=*/true));
+      ASSERT_NE(got, nullptr);
+      EXPECT_EQ(got[0], 10 * round + k);
+      EXPECT_EQ(got[1], k);
+    }
+    EXPECT_EQ(mailbox->receive(/*wait=*/false), nullptr);
   }
 }
 

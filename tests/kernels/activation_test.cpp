@@ -24,6 +24,8 @@ TEST(ReluBackward, PassesOnlyWhereTheOutputIsPositive) {
 
 constexpr int64_t kCells = 100003;
 
+constexpr uint32_t kThree = 3, kFour = 4;  // steps
+
 std::vector<float> dropped(const DropoutMask& mask) {
   const std::vector<float> ones(kCells, 1.0f);
   std::vector<float> y(kCells, -1.0f);
@@ -38,7 +40,7 @@ int64_t kept(const std::vector<float>& y) {
 // Within six standard deviations of a binomial.
 TEST(DropoutKernel, KeepsTheRightShareAndTheMean) {
   for (const float rate : {0.1f, 0.5f, 0.9f}) {
-    const std::vector<float> y = dropped({rate, 7, 3, 2});
+    const std::vector<float> y = dropped({rate, 7, &kThree, 2});
     const double keep = 1 - static_cast<double>(rate), n = kCells;
     EXPECT_LE(std::abs(static_cast<double>(kept(y)) - n * keep),
               6 * std::sqrt(n * keep * (1 - keep)))
@@ -51,7 +53,8 @@ TEST(DropoutKernel, KeepsTheRightShareAndTheMean) {
 }
 
 TEST(DropoutKernel, IsPhiloxOfSeedStepLayerAndCell) {
-  const DropoutMask mask{0.3f, 0x123456789abcdef0u, 11, 5};
+  const uint32_t step = 11;
+  const DropoutMask mask{0.3f, 0x123456789abcdef0u, &step, 5};
   const std::vector<float> y = dropped(mask);
   for (int64_t cell = 0; cell < kCells; cell += 997) {
     const PhiloxBlock block = philox4x32(
@@ -63,11 +66,12 @@ TEST(DropoutKernel, IsPhiloxOfSeedStepLayerAndCell) {
 
 // Two masks of rate 1/2 that share no randomness agree in half of the cells.
 TEST(DropoutKernel, StepsLayersSeedsAndNeighboursAreIndependent) {
-  const std::vector<float> y = dropped({0.5f, 7, 3, 2});
+  const std::vector<float> y = dropped({0.5f, 7, &kThree, 2});
   std::vector<float> shifted(y.begin() + 1, y.end());
   shifted.push_back(y.front());
   for (const std::vector<float>& other :
-       {dropped({0.5f, 8, 3, 2}), dropped({0.5f, 7, 4, 2}), dropped({0.5f, 7, 3, 3}), shifted}) {
+       {dropped({0.5f, 8, &kThree, 2}), dropped({0.5f, 7, &kFour, 2}),
+        dropped({0.5f, 7, &kThree, 3}), shifted}) {
     int64_t agree = 0;
     for (size_t i = 0; i < y.size(); ++i) agree += (y[i] != 0) == (other[i] != 0) ? 1 : 0;
     EXPECT_LE(std::abs(static_cast<double>(agree) - kCells / 2.0), 6 * std::sqrt(kCells / 4.0));
@@ -76,10 +80,10 @@ TEST(DropoutKernel, StepsLayersSeedsAndNeighboursAreIndependent) {
 
 TEST(DropoutKernel, RateZeroIsTheIdentityAndInPlaceIsTheSame) {
   std::vector<float> x = random_values(1001, 4), y(1001);
-  dropout({0.0f, 7, 3, 2}, 1001, x.data(), y.data());
+  dropout({0.0f, 7, &kThree, 2}, 1001, x.data(), y.data());
   EXPECT_EQ(y, x);
-  dropout({0.4f, 7, 3, 2}, 1001, x.data(), y.data());
-  dropout({0.4f, 7, 3, 2}, 1001, x.data(), x.data());
+  dropout({0.4f, 7, &kThree, 2}, 1001, x.data(), y.data());
+  dropout({0.4f, 7, &kThree, 2}, 1001, x.data(), x.data());
   EXPECT_EQ(y, x);
 }
 

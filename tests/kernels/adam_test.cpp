@@ -12,6 +12,7 @@ namespace {
 using reference::Values;
 
 constexpr double kRate = 1e-3, kBeta1 = 0.9, kBeta2 = 0.999, kEpsilon = 1e-7;  // paper 2.5
+constexpr int32_t kGoOn = 0;
 
 TEST(AdamStep, CorrectsTheBiasInTheRate) {
   for (const int64_t t : {1, 2, 10, 1000, 100000}) {
@@ -39,7 +40,7 @@ TEST_P(AdamKernel, MatchesOverManySteps) {
   for (int64_t t = 1; t <= kSteps; ++t) {
     const std::vector<float> g = random_values(count, uint32_t(10 + t), -largest, largest);
     const AdamStep step = adam_step(t, kRate, kBeta1, kBeta2, kEpsilon, weight_decay);
-    adam(p.data(), g.data(), m.data(), v.data(), count, step);
+    adam(p.data(), g.data(), m.data(), v.data(), count, &step, &kGoOn);
     reference::adam({double(step.rate), double(step.beta1), double(step.beta2),
                      double(step.epsilon), double(step.decay)},
                     widen(g), exact);
@@ -62,8 +63,8 @@ TEST(Adam, FollowsKeras) {
   reference::AdamState exact{widen(p), widen(m), widen(v)};
   for (int64_t t = 1; t <= kSteps; ++t) {
     const std::vector<float> g = random_values(kCount, uint32_t(50 + t));
-    adam(p.data(), g.data(), m.data(), v.data(), kCount,
-         adam_step(t, kRate, kBeta1, kBeta2, kEpsilon, 0));
+    const AdamStep step = adam_step(t, kRate, kBeta1, kBeta2, kEpsilon, 0);
+    adam(p.data(), g.data(), m.data(), v.data(), kCount, &step, &kGoOn);
     reference::adam(reference::keras_adam(t, kRate, kBeta1, kBeta2, kEpsilon, 0), widen(g), exact);
   }
   // 1 - float32(0.999) is off by up to kUnit, which is kUnit / 0.001 relative in v and half of it
@@ -78,7 +79,8 @@ TEST(Adam, EpsilonStandsOutsideTheBiasCorrection) {
   // the step is lr sqrt(0.001) / 0.1 x 0.1 g / (sqrt(0.001) g + epsilon).
   float p = 0, m = 0, v = 0;
   const float g = 1e-7f;
-  adam(&p, &g, &m, &v, 1, adam_step(1, kRate, kBeta1, kBeta2, kEpsilon, 0));
+  const AdamStep step = adam_step(1, kRate, kBeta1, kBeta2, kEpsilon, 0);
+  adam(&p, &g, &m, &v, 1, &step, &kGoOn);
   const double expected = -1e-3 * std::sqrt(0.001) / (std::sqrt(0.001) + 1);
   EXPECT_NEAR(static_cast<double>(p), expected, 1e-4 * std::abs(expected));  // 1 - 0.999f
 }
@@ -87,9 +89,22 @@ TEST(Adam, ZeroGradientsLeaveParametersAlone) {
   std::vector<float> p = random_values(33, 1);
   const std::vector<float> before = p, g(33, 0.0f);
   std::vector<float> m(33, 0.0f), v(33, 0.0f);
-  adam(p.data(), g.data(), m.data(), v.data(), 33,
-       adam_step(1, kRate, kBeta1, kBeta2, kEpsilon, 0));
+  const AdamStep step = adam_step(1, kRate, kBeta1, kBeta2, kEpsilon, 0);
+  adam(p.data(), g.data(), m.data(), v.data(), 33, &step, &kGoOn);
   EXPECT_EQ(p, before);
+}
+
+TEST(Adam, SkipsWhereItIsToldTo) {
+  const std::vector<float> g = random_values(33, 2);
+  const AdamStep step = adam_step(1, kRate, kBeta1, kBeta2, kEpsilon, 0.1);
+  for (const int32_t skip : {0, 1}) {
+    std::vector<float> p = random_values(33, 1), m(33, 0.5f), v(33, 0.25f);
+    const std::vector<float> before = p;
+    adam(p.data(), g.data(), m.data(), v.data(), 33, &step, &skip);
+    EXPECT_EQ(p == before, skip != 0);
+    EXPECT_EQ(m == std::vector<float>(33, 0.5f), skip != 0);
+    EXPECT_EQ(v == std::vector<float>(33, 0.25f), skip != 0);
+  }
 }
 
 }  // namespace

@@ -25,11 +25,16 @@ TEST_P(EmulatedElementwise, AdamIsTheCpus) {
   const AdamStep step = adam_step(3, 1e-3, 0.9, 0.999, 1e-7, 0.01);
   InOut<float> on_p("p", p), on_m("m", m), on_v("v", v);
   const Input<float> on_g("g", g);
-  cuda::adam(on_p.data(), on_g.data(), on_m.data(), on_v.data(), count, step, nullptr);
-  adam(p.data(), g.data(), m.data(), v.data(), count, step);
-  EXPECT_EQ(on_p.values(), p);
-  EXPECT_EQ(on_m.values(), m);
-  EXPECT_EQ(on_v.values(), v);
+  const Input<AdamStep> on_step("step", {step});
+  for (const int32_t skip : {0, 1}) {
+    const Input<int32_t> on_skip("skip", {skip});
+    cuda::adam(on_p.data(), on_g.data(), on_m.data(), on_v.data(), count, on_step.data(),
+               on_skip.data(), nullptr);
+    adam(p.data(), g.data(), m.data(), v.data(), count, &step, &skip);
+    EXPECT_EQ(on_p.values(), p);
+    EXPECT_EQ(on_m.values(), m);
+    EXPECT_EQ(on_v.values(), v);
+  }
 }
 
 TEST_P(EmulatedElementwise, ReluBackwardIsTheCpus) {
@@ -43,12 +48,15 @@ TEST_P(EmulatedElementwise, ReluBackwardIsTheCpus) {
 }
 
 TEST_P(EmulatedElementwise, DropoutIsTheCpusAlsoInPlace) {
-  const DropoutMask mask{0.3f, 0x123456789abcdef0u, 11, 5};
+  const uint32_t step = 11;
+  const Input<uint32_t> on_step("step", {step});
+  const DropoutMask mask{0.3f, 0x123456789abcdef0u, &step, 5},
+      on_mask{0.3f, 0x123456789abcdef0u, on_step.data(), 5};
   std::vector<float> x = random_values(count, 1);
   InOut<float> on_x("x", x);
   Output<float> on_y("y", count);
-  cuda::dropout(mask, count, on_x.data(), on_y.data(), nullptr);
-  cuda::dropout(mask, count, on_x.data(), on_x.data(), nullptr);
+  cuda::dropout(on_mask, count, on_x.data(), on_y.data(), nullptr);
+  cuda::dropout(on_mask, count, on_x.data(), on_x.data(), nullptr);
   dropout(mask, count, x.data(), x.data());
   EXPECT_EQ(on_y.values(), x);
   EXPECT_EQ(on_x.values(), x);

@@ -1,7 +1,5 @@
 #include <gtest/gtest.h>
 
-#include <limits>
-
 #include "kernels/reduce.h"
 #include "tests/emulator/emulator.h"
 #include "tests/reference/compare.h"
@@ -32,27 +30,6 @@ TEST(EmulatedColumnSums, Match) {
     cuda::column_sums(rows, c, on_x.data(), scratch.data(), out.data(), nullptr);
     expect_close(out.values(), expected, rounding(growth(rows), size), "column sums");
   }
-}
-
-TEST(EmulatedAllFinite, FindsEveryKindAnywhere) {
-  constexpr float kHuge = std::numeric_limits<float>::max();
-  constexpr float kInfinity = std::numeric_limits<float>::infinity();
-  const auto bad = [](const std::vector<float>& x) {
-    const Input<float> on_x("x", x);
-    Output<int32_t> flag("bad", 1);
-    cuda::all_finite(static_cast<int64_t>(x.size()), on_x.data(), flag.data(), nullptr);
-    return flag.values()[0] != 0;
-  };
-  std::vector<float> x = random_values(1001, 1, -kHuge, kHuge);
-  x[3] = kHuge;
-  x[4] = -kHuge;
-  EXPECT_FALSE(bad(x));
-  for (const float value : {kInfinity, -kInfinity, std::nanf("")})
-    for (const size_t at : {0, 500, 1000}) {
-      std::vector<float> with = x;
-      with[at] = value;
-      EXPECT_TRUE(bad(with)) << value << " at " << at;
-    }
 }
 
 }  // namespace

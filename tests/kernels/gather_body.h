@@ -14,8 +14,8 @@ namespace earshot::gather_body {
 
 /// Everything lies on the host.
 struct GatherCalls {
-  decltype(&gather_wave) wave;
-  decltype(&gather_mel) mel;
+  void (*wave)(const GatherPlan& plan, const WaveSource& source, int64_t t, float* out);
+  void (*mel)(const GatherPlan& plan, const MelSource& source, int64_t w, float* out);
 };
 
 using Values = std::vector<double>;

@@ -8,7 +8,13 @@ using gather_body::kBands;
 using gather_body::resized;
 using gather_body::Values;
 
-constexpr gather_body::GatherCalls kCpu{gather_wave, gather_mel};
+constexpr gather_body::GatherCalls kCpu{
+    [](const GatherPlan& plan, const WaveSource& source, int64_t t, float* out) {
+      gather_wave(plan.view(), source, t, out);
+    },
+    [](const GatherPlan& plan, const MelSource& source, int64_t w, float* out) {
+      gather_mel(plan.view(), source, w, out);
+    }};
 
 TEST(Gather, WaveIsItsDefinition) { GatherBody(kCpu).wave_is_its_definition(); }
 TEST(Gather, MelIsItsDefinitionForBothPaddings) {

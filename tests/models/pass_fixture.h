@@ -86,11 +86,11 @@ class BoundPass {
   /// Everything that a pass wants is filled in before it, as the trainer does.
   Tensor forward(const FloatInputs& in, Mode mode) {
     Backend& backend = tagger_.backend();
-    backend.copy_to_device(pass_.class_weights(), in.class_weights.data());
-    backend.copy_to_device(pass_.targets(in.n), in.targets.data());
+    const GatherPlan nothing{{}, std::vector<int32_t>(static_cast<size_t>(in.n) + 1, 0), {}};
+    pass_.upload({nothing.view(), in.targets, in.class_weights, {{}, reference::kDropoutStep}});
     if (tagger_.has_spec()) backend.copy_to_device(pass_.mel(in.n), in.mel.data());
     if (tagger_.has_audio()) backend.copy_to_device(pass_.wave(in.n), in.wave.data());
-    return pass_.forward(in.n, {mode, reference::kStep.seed, reference::kStep.step});
+    return pass_.forward(in.n, {mode, reference::kDropoutSeed, pass_.scalars()});
   }
 
   struct Results {

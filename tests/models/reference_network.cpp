@@ -139,7 +139,7 @@ Values Network::hidden(const std::string& name, const DenseShape& s, const Value
 }
 
 Values Network::dropout(const Values& x, uint32_t layer) {
-  const DropoutMask mask{static_cast<float>(config_.dropout), kStep.seed, kStep.step, layer};
+  const DropoutMask mask{static_cast<float>(config_.dropout), kDropoutSeed, &kDropoutStep, layer};
   const auto apply = [mask, keep = 1 - config_.dropout](const Values& values) {
     Values y(values.size());
     for (size_t i = 0; i < y.size(); ++i)

@@ -83,7 +83,8 @@ class Network {
 };
 
 /// What a pass of the engine over `n` examples computes. Inputs that the tagger lacks are ignored.
-constexpr StepInfo kStep{Mode::kTrain, /*seed=*/1, /*step=*/9};
+constexpr uint64_t kDropoutSeed = 1;
+constexpr uint32_t kDropoutStep = 9;
 struct PassInputs {
   int64_t n;
   Values wave, mel, targets, class_weights;

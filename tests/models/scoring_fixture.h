@@ -77,7 +77,8 @@ class NaiveScorer {
       GatherPlan plan;
       fixed_placement(clip, position, plan);
       end_example(plan);
-      source.fill(pass_, tagger_, plan, request_.zero);
+      pass_.upload({plan.view(), {}, {}, {}});
+      source.assemble(pass_, tagger_, plan.examples(), request_.zero);
       request_.backend.log_softmax(pass_.forward(1, {}), pass_.log_probabilities(1));
       request_.backend.copy_to_host(rows.emplace_back(kClasses).data(), pass_.log_probabilities(1));
     }

@@ -38,7 +38,8 @@ TEST_P(Invariance, TrainingDoesNotReadWhatTheArenaHeld) {
   const auto a = train({3}, inputs, kZeros), b = train({3}, inputs, kNans);
   expect_same_bits(a, b);
   EXPECT_TRUE(same_bits(a.gradients, b.gradients));
-  EXPECT_TRUE(backend->all_finite(tagger.trainable().gradients()));
+  EXPECT_TRUE(std::all_of(a.gradients.begin(), a.gradients.end(),
+                          [](float g) { return std::isfinite(g); }));
 }
 
 TEST_P(Invariance, InferenceDoesNotReadWhatTheArenaHeld) {
@@ -98,8 +99,10 @@ TEST_P(Invariance, AStepChangesTheTrainedSetAlone) {
   const Tagger::Snapshots before = tagger.snapshot();
   BoundPass(tagger, /*training=*/true, {3}, kNans).train(inputs);
   Parameters& set = tagger.trainable();
-  backend->adam(set.values(), set.gradients(), set.first_moments(), set.second_moments(),
-                adam_step(1, 1e-3, 0.9, 0.999, 1e-7, 0));
+  const OnDevice<StepScalars> scalars(*backend, {{adam_step(1, 1e-3, 0.9, 0.999, 1e-7, 0)}});
+  const OnDevice<StepReport> good(*backend, {{}});
+  backend->update({set.values(), set.gradients(), set.first_moments(), set.second_moments(),
+                   set.statistics(), set.saved_statistics(), scalars.data(), good.data()});
   const Tagger::Snapshots after = tagger.snapshot();
   ASSERT_EQ(after.size(), tagger.kind() == ModelKind::kComb ? 3u : 1u);
   for (size_t i = 0; i + 1 < after.size(); ++i) {  // the trunks

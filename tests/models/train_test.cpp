@@ -1,0 +1,185 @@
+// Training from a store to its checkpoints, on backends with the habits of a GPU.
+#include <gtest/gtest.h>
+
+#include <fstream>
+#include <nlohmann/json.hpp>
+#include <sstream>
+
+#include "data/recording.h"
+#include "data/store_writer.h"
+#include "models/phase.h"
+#include "tests/engine/taped_backend.h"
+#include "tests/reference/values.h"
+#include "tests/scratch.h"
+
+namespace earshot {
+namespace {
+
+constexpr int kTestClasses = 3, kTestClips = 22;
+
+/// Short clips of noise; the class is its loudness.
+void make_store(const fs::path& folder) {
+  StoreIndex index;
+  for (int c = 0; c < kTestClasses; ++c) index.classes.push_back("class " + std::to_string(c));
+  index.fingerprint = "0123456789abcdef";
+  LogMel extractor(log_mel_settings(index.features));
+  fs::create_directories(folder);
+  StoreWriter writer(folder, index.fingerprint);
+  for (int i = 0; i < kTestClips; ++i) {
+    Clip clip;
+    clip.name = std::to_string(i) + ".wav";
+    clip.label = i % kTestClasses;
+    const double loudness = 2000 * (1 + clip.label);
+    std::vector<int16_t> samples;
+    for (const float x : random_values(9000 + 1111 * i, uint32_t(i), -loudness, loudness))
+      samples.push_back(static_cast<int16_t>(x));
+    const ClipMel mel = compute_log_mel(extractor, samples);
+    writer.add(clip, samples, mel.values, mel.floor);
+    index.clips.push_back(clip);
+  }
+  writer.commit(index);
+}
+
+class TrainTest : public testing::Test {
+ protected:
+  TrainTest() {
+    make_store(folder / "store");
+    store = std::make_unique<Store>(folder / "store");
+    config.seconds = 1;
+    config.width_audio = config.width_spec = 1.0 / 16;
+    config.batch = 3;
+    config.dropout = 0.2;
+    config.head.layers = {8, 6};
+    config.folds.count = 3;
+    config.folds.run = {1};
+    for (PhaseSettings* phase : {&config.audio, &config.spec, &config.comb}) phase->epochs = 2;
+  }
+  TrainOutcome run(Backend& backend, const std::string& name, bool resume = false,
+                   const std::atomic<bool>* stop = nullptr) const {
+    const StoreIndex& index = store->index();
+    return train({backend,
+                  *store,
+                  {config, index.features, index.classes, "store", index.fingerprint},
+                  {folder / name},
+                  resume,
+                  kinds,
+                  stop});
+  }
+  fs::path checkpoint(const std::string& run, ModelKind kind) const {
+    return RunPaths{folder / run}.last(1, kind);
+  }
+  static std::string bytes(const fs::path& path) {
+    std::ifstream file(path, std::ios::binary);
+    std::ostringstream all;
+    all << file.rdbuf();
+    return all.str();
+  }
+  void expect_same(const std::string& a, const std::string& b) const {
+    for (const ModelKind kind : kinds) {
+      const std::string first = bytes(checkpoint(a, kind));
+      EXPECT_FALSE(first.empty());
+      EXPECT_TRUE(first == bytes(checkpoint(b, kind))) << a << ", " << b << ", " << to_string(kind);
+    }
+  }
+  /// Device memory that holds about a third of the training clips beside the step.
+  int64_t little_memory() const {
+    Tagger tagger(*cpu, config, kinds.front(), kTestClasses, /*trained=*/true);
+    const TaggerPass pass(tagger, /*training=*/true, {config.batch, 2});
+    return tagger.trainable().bytes() + pass.arena().bytes() + 500'000;
+  }
+
+  Scratch folder;
+  std::unique_ptr<Store> store;
+  Config config;
+  std::vector<ModelKind> kinds{ModelKind::kAudio, ModelKind::kSpec, ModelKind::kComb};
+  std::unique_ptr<Backend> cpu = make_cpu_backend(2);
+};
+
+TEST_F(TrainTest, RecordedStepsAndLateReportsLeaveTheSameCheckpoints) {
+  run(*cpu, "cpu");
+  TapedBackend taped(/*late=*/2);
+  run(taped, "taped");
+  expect_same("cpu", "taped");
+  EXPECT_GT(taped.replays(), 30);
+}
+
+TEST_F(TrainTest, ALateReportNamesTheStepThatWentWrong) {
+  kinds = {ModelKind::kAudio};
+  config.audio.learning_rate = 1e30;  // the second step overflows
+  const std::string at_once = error_of([&] { run(*cpu, "cpu"); });
+  TapedBackend taped(/*late=*/2);
+  EXPECT_EQ(error_of([&] { run(taped, "taped"); }), at_once);
+  EXPECT_TRUE(contains(at_once, "step 2 (clips ")) << at_once;
+}
+
+TEST_F(TrainTest, StreamedTrainingResumesBitForBitAfterEveryStep) {
+  kinds = {ModelKind::kAudio};
+  const int64_t memory = little_memory();
+  TapedBackend small(2, memory);
+  run(small, "streamed");
+  const SafetensorsFile file(checkpoint("streamed", ModelKind::kAudio));
+  EXPECT_GT(std::stoll(file.require_metadata("streamed_bytes")), 0);
+  run(*cpu, "resident");
+  EXPECT_NE(bytes(file.path()), bytes(checkpoint("resident", ModelKind::kAudio)));
+
+  const std::atomic<bool> stop{true};  // after each step
+  int calls = 0;
+  TrainOutcome outcome = TrainOutcome::kInterrupted;
+  while (outcome == TrainOutcome::kInterrupted && calls < 100) {
+    // More memory later changes nothing: a phase keeps what it began with.
+    TapedBackend again(2, memory + (calls % 2) * 100'000'000);
+    outcome = run(again, "resumed", /*resume=*/true, &stop);
+    ++calls;
+  }
+  EXPECT_GT(calls, 5);
+  expect_same("streamed", "resumed");
+}
+
+TEST_F(TrainTest, StreamingWantsTheMemoryThatThePhaseBeganWith) {
+  kinds = {ModelKind::kAudio};
+  const std::atomic<bool> stop{true};
+  TapedBackend small(0, little_memory());
+  run(small, "run", /*resume=*/false, &stop);
+  TapedBackend smaller(0, little_memory() - 100'000);
+  const std::string error = error_of([&] { run(smaller, "run", /*resume=*/true, &stop); });
+  EXPECT_TRUE(contains(error, "begin the phase anew")) << error;
+}
+
+TEST_F(TrainTest, StreamedClipsAreAssembledAsPlacedOnes) {
+  TapedBackend small;
+  Tagger tagger(small, config, ModelKind::kComb, kTestClasses, /*trained=*/true);
+  TaggerPass pass(tagger, /*training=*/true, {3});
+  const DeviceMemory memory = small.allocate(pass.arena().bytes(), "arena");
+  pass.bind(memory.data());
+  GatherPlan plan;
+  for (const int64_t clip : {17, 4, 20}) {
+    fixed_placement(clip, 100, plan);
+    end_example(plan);
+  }
+  const auto assembled = [&](ClipSource& source) {
+    pass.upload({plan.view(), {}, {}, {}});
+    source.assemble(pass, tagger, plan.examples());
+    std::vector<float> all(static_cast<size_t>(pass.wave(3).shape.count()));
+    small.copy_to_host(all.data(), pass.wave(3));
+    std::vector<float> mel(static_cast<size_t>(pass.mel(3).shape.count()));
+    small.copy_to_host(mel.data(), pass.mel(3));
+    all.insert(all.end(), mel.begin(), mel.end());
+    return all;
+  };
+  ClipSource source(*store);
+  source.place_on(small);
+  const std::vector<float> placed = assembled(source);
+  const std::vector<int64_t> others{0, 1, 2}, wanted{20, 9, 4, 17};
+  int64_t room = 0;
+  for (const int64_t clip : wanted) room += source.bytes(static_cast<size_t>(clip), {});
+  source.stream_on(small, room, {});
+  source.load(others);
+  EXPECT_NE(assembled(source), placed);
+  source.load(wanted);
+  EXPECT_EQ(assembled(source), placed);
+  const std::vector<int64_t> many{18, 19, 20, 21};
+  EXPECT_TRUE(contains(error_of([&] { source.load(many); }), "do not fit"));
+}
+
+}  // namespace
+}  // namespace earshot
