@@ -13,11 +13,11 @@ namespace earshot::cuda {
 enum ConvolutionUid : int64_t { kX = 1, kWeight, kBias, kY };
 
 /// y = relu(convolution(x, weight) + bias): kX, kWeight, kBias -> kY [s.unpooled()].
-std::vector<Descriptor> forward_graph(const ConvolutionShape& s);
+std::vector<Descriptor> forward_graph(const ConvolutionShape& s, DType type);
 /// dx = convolution with the flipped weight of dy: kY (holding dy), kWeight -> kX (holding dx).
-std::vector<Descriptor> data_gradient_graph(const ConvolutionShape& s);
+std::vector<Descriptor> data_gradient_graph(const ConvolutionShape& s, DType type);
 /// dweight: kX, kY (holding dy) -> kWeight (holding dweight).
-std::vector<Descriptor> weight_gradient_graph(const ConvolutionShape& s);
+std::vector<Descriptor> weight_gradient_graph(const ConvolutionShape& s, DType type);
 
 /// What an engine may do. A convolution takes at most 256 MB of workspace.
 PlanLimits convolution_limits(Precision precision, bool deterministic);

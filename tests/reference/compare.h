@@ -17,7 +17,8 @@
 
 namespace earshot {
 
-constexpr double kUnit = 0x1p-24;  // of float32: |rounded(x) - x| <= kUnit |x|
+constexpr double kUnit = 0x1p-24;     // of float32: |rounded(x) - x| <= kUnit |x|
+constexpr double kBf16Unit = 0x1p-8;  // the same of bfloat16
 
 /// Growth of the error of a float32 sum of `terms` products, in rounding units of the sum of their
 /// absolute values. The worst case is `terms`, but independent roundings exceed lambda sqrt(terms)
@@ -53,6 +54,15 @@ inline std::vector<double> rounding_of_largest(double growth, std::span<const do
   double largest = 0;
   for (const double x : values) largest = std::max(largest, std::abs(x));
   return std::vector<double>(values.size(), kUnit * growth * largest);
+}
+
+/// The tolerance of values that are rounded to bfloat16 at the end: the rounding unit of whatever
+/// came before it, on top.
+inline std::vector<double> stored_as_bf16(std::vector<double> tolerance,
+                                          std::span<const double> expected) {
+  for (size_t i = 0; i < tolerance.size(); ++i)
+    tolerance[i] += kBf16Unit * (std::abs(expected[i]) + tolerance[i]);
+  return tolerance;
 }
 
 struct Comparison {
