@@ -25,6 +25,8 @@ class EmulatedMaxPool : public testing::TestWithParam<PoolShape> {
   void gradient_goes_to_the_positive_winner() const;
 };
 
+class EmulatedMaxPoolInBf16 : public EmulatedMaxPool {};
+
 // Coarse values: most windows hold the maximum more than once. All types store them exactly.
 template <typename T>
 void EmulatedMaxPool::takes_the_first_of_equals() const {
@@ -39,7 +41,7 @@ void EmulatedMaxPool::takes_the_first_of_equals() const {
 }
 
 TEST_P(EmulatedMaxPool, TakesTheFirstOfEquals) { takes_the_first_of_equals<float>(); }
-TEST_P(EmulatedMaxPool, TakesTheFirstOfEqualsInBf16) { takes_the_first_of_equals<Bf16>(); }
+TEST_P(EmulatedMaxPoolInBf16, TakesTheFirstOfEquals) { takes_the_first_of_equals<Bf16>(); }
 
 template <typename T>
 void EmulatedMaxPool::gradient_goes_to_the_positive_winner() const {
@@ -58,24 +60,24 @@ void EmulatedMaxPool::gradient_goes_to_the_positive_winner() const {
 TEST_P(EmulatedMaxPool, GradientGoesToThePositiveWinner) {
   gradient_goes_to_the_positive_winner<float>();
 }
-TEST_P(EmulatedMaxPool, GradientGoesToThePositiveWinnerInBf16) {
+TEST_P(EmulatedMaxPoolInBf16, GradientGoesToThePositiveWinner) {
   gradient_goes_to_the_positive_winner<Bf16>();
 }
 
-INSTANTIATE_TEST_SUITE_P(
-    OddSizes, EmulatedMaxPool,
-    testing::Values(PoolShape{1, 1, 1, 1, 1, 1}, PoolShape{2, 5, 7, 3, 2, 2},
-                    PoolShape{3, 9, 11, 17, 2, 4}, PoolShape{1, 2, 3, 64, 2, 2},
-                    PoolShape{2, 7, 5, 100, 3, 2}, PoolShape{1, 1, 37, 32, 1, 8},
-                    PoolShape{3, 1, 33, 65, 1, 16}, PoolShape{1, 16, 16, 1, 16, 16},
-                    PoolShape{1, 19, 17, 129, 1, 16}, PoolShape{65537, 1, 2, 1, 1, 2}));
+const PoolShape kOddSizes[] = {
+    {1, 1, 1, 1, 1, 1},    {2, 5, 7, 3, 2, 2},     {3, 9, 11, 17, 2, 4},
+    {1, 2, 3, 64, 2, 2},   {2, 7, 5, 100, 3, 2},   {1, 1, 37, 32, 1, 8},
+    {3, 1, 33, 65, 1, 16}, {1, 16, 16, 1, 16, 16}, {1, 19, 17, 129, 1, 16}};
 // The pools of the networks (paper Tables 1 and 2), shortened.
-INSTANTIATE_TEST_SUITE_P(
-    Networks, EmulatedMaxPool,
-    testing::Values(PoolShape{2, 1, 100, 32, 1, 8}, PoolShape{2, 1, 100, 64, 1, 16},
-                    PoolShape{1, 1, 172, 128, 1, 16}, PoolShape{2, 1, 21, 256, 1, 16},
-                    PoolShape{2, 16, 22, 64, 2, 2}, PoolShape{2, 16, 25, 128, 2, 4},
-                    PoolShape{2, 4, 5, 256, 2, 2}));
+const PoolShape kNetworks[] = {
+    {2, 1, 100, 32, 1, 8}, {2, 1, 100, 64, 1, 16}, {1, 1, 172, 128, 1, 16}, {2, 1, 21, 256, 1, 16},
+    {2, 16, 22, 64, 2, 2}, {2, 16, 25, 128, 2, 4}, {2, 4, 5, 256, 2, 2}};
+INSTANTIATE_TEST_SUITE_P(OddSizes, EmulatedMaxPool, testing::ValuesIn(kOddSizes));
+INSTANTIATE_TEST_SUITE_P(OddSizes, EmulatedMaxPoolInBf16, testing::ValuesIn(kOddSizes));
+INSTANTIATE_TEST_SUITE_P(Networks, EmulatedMaxPool, testing::ValuesIn(kNetworks));
+INSTANTIATE_TEST_SUITE_P(Networks, EmulatedMaxPoolInBf16, testing::ValuesIn(kNetworks));
+INSTANTIATE_TEST_SUITE_P(MoreRowsThanBlocks, EmulatedMaxPool,
+                         testing::Values(PoolShape{65537, 1, 2, 1, 1, 2}));
 
 }  // namespace
 }  // namespace earshot
