@@ -46,7 +46,10 @@ int Parameters::declare(const std::string& name, const Shape& shape, Kind kind,
 void Parameters::allocate(Backend& backend, bool trained) {
   backend_ = &backend;
   const int64_t buffers = trained ? 4 : 1;
-  memory_ = backend.allocate((buffers * trainable_floats_ + statistic_floats_) * 4, "parameters");
+  const DType factors = backend.activation_type();
+  const int64_t factor_bytes = factors == DType::kF32 ? 0 : trainable_floats_ * bytes_of(factors);
+  memory_ = backend.allocate((buffers * trainable_floats_ + statistic_floats_) * 4 + factor_bytes,
+                             "parameters");
   float* at = static_cast<float*>(memory_.data());
   const auto take = [&](int64_t floats, const char* name) {
     const Tensor t{at, {1, 1, 1, floats}, DType::kF32, name};
@@ -56,10 +59,12 @@ void Parameters::allocate(Backend& backend, bool trained) {
   };
   values_ = take(trainable_floats_, "parameters");
   statistics_ = take(statistic_floats_, "statistics");
-  if (!trained) return;
-  gradients_ = take(trainable_floats_, "gradients");
-  m_ = take(trainable_floats_, "adam.m");
-  v_ = take(trainable_floats_, "adam.v");
+  if (trained) {
+    gradients_ = take(trainable_floats_, "gradients");
+    m_ = take(trainable_floats_, "adam.m");
+    v_ = take(trainable_floats_, "adam.v");
+  }
+  if (factor_bytes > 0) factors_ = {at, {1, 1, 1, trainable_floats_}, factors, "factors"};
 }
 
 void Parameters::initialise(uint64_t seed) {
@@ -81,6 +86,17 @@ Tensor Parameters::value(int id) const {
   const Entry& e = entries_.at(static_cast<size_t>(id));
   const Tensor& buffer = e.kind == Kind::kTrainable ? values_ : statistics_;
   return {buffer.f32() + e.offset, e.shape, DType::kF32, e.name.c_str()};
+}
+
+Tensor Parameters::factor(int id) const {
+  const Entry& e = entries_.at(static_cast<size_t>(id));
+  if (!factors_.data || e.kind != Kind::kTrainable) return value(id);
+  char* const base = static_cast<char*>(factors_.data);
+  return {base + e.offset * bytes_of(factors_.type), e.shape, factors_.type, e.name.c_str()};
+}
+
+void Parameters::refresh_factors() {
+  if (factors_.data) backend_->convert(values_, factors_);
 }
 
 Tensor Parameters::gradient(int id) const {

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <string>
+#include <type_traits>
 
 #include "engine/error.h"
 #include "kernels/bf16.h"
@@ -31,8 +32,15 @@ struct Tensor {
   DType type = DType::kF32;
   const char* name = "";  // outlives the tensor: owned by the layer or the arena plan
 
-  float* f32() const { return static_cast<float*>(checked(DType::kF32)); }
-  Bf16* bf16() const { return static_cast<Bf16*>(checked(DType::kBf16)); }
+  // The cells, or scratch (kU8) as such; throw Error where they are stored as another float type.
+  float* f32() const { return as<float>(); }
+  Bf16* bf16() const { return as<Bf16>(); }
+  template <typename T>
+  T* as() const {
+    constexpr bool is_float = std::is_same_v<T, float>;
+    static_assert(is_float || std::is_same_v<T, Bf16>);
+    return static_cast<T*>(checked(is_float ? DType::kF32 : DType::kBf16));
+  }
   uint8_t* u8() const { return static_cast<uint8_t*>(data); }
   int64_t bytes() const { return shape.count() * bytes_of(type); }
   /// The same memory for the first `n` examples.
@@ -43,7 +51,6 @@ struct Tensor {
   Tensor flat() const;
 
  private:
-  /// Throws Error where the tensor is stored as something else.
   void* checked(DType as) const;
 };
 

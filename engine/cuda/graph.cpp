@@ -152,7 +152,7 @@ Descriptor described_device(const std::string& json) {
   return device;
 }
 
-cudnnStatus_t Plan::run(cudnnHandle_t handle, std::initializer_list<Binding> bindings,
+cudnnStatus_t Plan::run(cudnnHandle_t handle, const std::vector<Binding>& bindings,
                         void* workspace) const {
   std::array<int64_t, 8> uids{};
   std::array<void*, 8> data{};

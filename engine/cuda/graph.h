@@ -73,9 +73,9 @@ class Plan {
  public:
   Plan(Descriptor plan, int64_t workspace, std::string name)
       : plan_(std::move(plan)), workspace_(workspace), name_(std::move(name)) {}
-  int64_t workspace() const { return workspace_; }  // bytes
+  int64_t workspace() const { return workspace_; }   // bytes
   const std::string& name() const { return name_; }  // of its candidate
-  cudnnStatus_t run(cudnnHandle_t handle, std::initializer_list<Binding> bindings,
+  cudnnStatus_t run(cudnnHandle_t handle, const std::vector<Binding>& bindings,
                     void* workspace) const;
 
  private:
