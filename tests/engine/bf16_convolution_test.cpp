@@ -15,19 +15,10 @@ using reference::Cells;
 using reference::Pooled;
 using reference::Values;
 
-std::vector<std::string> bf16_backends() {
-  std::vector<std::string> names{"widened"};
-  if (cuda_test_backend()) names.push_back("cuda");
-  return names;
-}
-
 /// A backend that computes in bf16 until the end of the scope.
 class InBf16 {
  public:
-  explicit InBf16(const std::string& name)
-      : backend_(name == "cuda" ? cuda_test_backend() : &own_) {
-    backend_->set_numerics({Precision::kBf16, true});
-  }
+  InBf16() { backend_->set_numerics({Precision::kBf16, true}); }
   ~InBf16() { backend_->set_numerics({}); }
   InBf16(const InBf16&) = delete;
   InBf16& operator=(const InBf16&) = delete;
@@ -35,7 +26,7 @@ class InBf16 {
 
  private:
   Bf16Backend own_;
-  Backend* backend_;
+  Backend* backend_ = test_on_gpu() ? test_gpu().backend : &own_;
 };
 
 /// Random values that bf16 can store.
@@ -55,12 +46,10 @@ struct Bf16Tensor : GuardedTensor {
   Backend& backend_;
 };
 
-using Case = std::tuple<std::string, ConvolutionShape>;
-
-class Bf16Convolutions : public testing::TestWithParam<Case> {
+class Bf16Convolutions : public testing::TestWithParam<ConvolutionShape> {
  protected:
-  ConvolutionShape s = std::get<1>(GetParam());
-  InBf16 scope{std::get<0>(GetParam())};
+  ConvolutionShape s = GetParam();
+  InBf16 scope;
   Backend& backend = *scope;
   std::unique_ptr<Convolution> plan = backend.convolution(s, {}, "test");
   std::vector<float> x_values = values_of(s.x(), 1), weight_values = values_of(s.weight(), 2),
@@ -120,25 +109,24 @@ TEST_P(Bf16Convolutions, BackwardMatchesFromTheSavedOutputs) {
   expect_close(dx.get(), expected.dx, stored_as_bf16(rounding(taps, sizes.dx), expected.dx), "dx");
 }
 
-// n h w c_in c_out kernel pool
-INSTANTIATE_TEST_SUITE_P(
-    Shapes, Bf16Convolutions,
-    testing::Combine(testing::ValuesIn(bf16_backends()),
-                     testing::Values(ConvolutionShape{2, 1, 53, 1, 32, 1, 11, 1, 1},
-                                     ConvolutionShape{2, 1, 53, 32, 32, 1, 11, 1, 8},
-                                     ConvolutionShape{3, 1, 37, 64, 64, 1, 9, 1, 16},
-                                     ConvolutionShape{2, 9, 11, 1, 64, 4, 4, 1, 1},
-                                     ConvolutionShape{2, 9, 11, 64, 64, 4, 4, 2, 2},
-                                     ConvolutionShape{1, 7, 10, 64, 128, 3, 3, 2, 4})),
-    [](const auto& of) { return fmt::format("{}_{}", std::get<0>(of.param), of.index); });
-
-TEST(Bf16ConvolutionErrors, WinnersOnlyIsRefusedOnAGpu) {
-  if (!cuda_test_backend()) GTEST_SKIP() << "no GPU";
-  const InBf16 scope("cuda");
-  const ConvolutionShape s{2, 1, 53, 32, 32, 1, 11, 1, 8};
+TEST_P(Bf16Convolutions, WinnersOnlyIsRefusedOnAGpu) {
+  if (!test_on_gpu() || !s.pooled()) GTEST_SKIP() << "there is nothing to refuse";
   const ConvolutionUse use{Gradients::kWeightAndInput, PooledBackward::kSparse};
-  EXPECT_THROW((*scope).convolution(s, use, "test"), UsageError);
+  EXPECT_THROW(backend.convolution(s, use, "test"), UsageError);
 }
+
+// n h w c_in c_out kernel pool
+INSTANTIATE_TEST_SUITE_P(Shapes, Bf16Convolutions,
+                         testing::Values(ConvolutionShape{2, 1, 53, 1, 32, 1, 11, 1, 1},
+                                         ConvolutionShape{2, 1, 53, 32, 32, 1, 11, 1, 8},
+                                         ConvolutionShape{3, 1, 37, 64, 64, 1, 9, 1, 16},
+                                         ConvolutionShape{2, 9, 11, 1, 64, 4, 4, 1, 1},
+                                         ConvolutionShape{2, 9, 11, 64, 64, 4, 4, 2, 2},
+                                         ConvolutionShape{1, 7, 10, 64, 128, 3, 3, 2, 4}),
+                         [](const auto& of) {
+                           return fmt::format("{}_{}", test_on_gpu() ? "cuda_bf16" : "widened",
+                                              of.index);
+                         });
 
 }  // namespace
 }  // namespace earshot

@@ -65,24 +65,11 @@ TEST_P(Bf16Networks, ComputeTheSameButForRounding) {
   EXPECT_LE(distance(infer(narrow), infer(wide)), 4 * rounding);
 }
 
-TEST_P(Bf16Networks, TrainTheSameButForRounding) {
-  randomise(narrow, 1000);
-  randomise(wide, 1000);
-  const FloatInputs inputs(3);
-  const auto train = [&](Tagger& tagger) {
-    return BoundPass(tagger, /*training=*/true, {3}, kNans).train(inputs);
-  };
-  const auto ours = train(narrow), exact = train(wide);
-  EXPECT_LE(distance(ours.logits, exact.logits), 0.15);
-  // A window whose two largest cells round to one passes its gradient to another cell.
-  EXPECT_LE(distance(ours.gradients, exact.gradients), 0.5);
-  std::printf("logits %.4f, gradients %.4f\n", distance(ours.logits, exact.logits),
-              distance(ours.gradients, exact.gradients));
-}
-
 INSTANTIATE_TEST_SUITE_P(All, Bf16Networks,
                          testing::Values(ModelKind::kAudio, ModelKind::kSpec, ModelKind::kComb),
-                         kind_name);
+                         [](const auto& of) {
+                           return std::string(to_string(of.param)).substr(4);  // without "cnn-"
+                         });
 
 }  // namespace
 }  // namespace earshot
