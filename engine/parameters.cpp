@@ -126,6 +126,7 @@ void Parameters::restore(const Snapshot& s) {
   if (!s.statistics.empty()) backend_->copy_to_device(statistics_, s.statistics.data());
   if (m_.data && !s.m.empty()) backend_->copy_to_device(m_, s.m.data());
   if (v_.data && !s.v.empty()) backend_->copy_to_device(v_, s.v.data());
+  refresh_factors();
 }
 
 std::vector<SafetensorsEntry> Parameters::tensors(const Snapshot& s,

@@ -41,7 +41,8 @@ class Parameters {
   /// The value as convolutions multiply it: a copy in the backend's activation type where that is
   /// not float32, as of the last refresh_factors().
   Tensor factor(int id) const;
-  /// Once a pass, before the layers: values may have changed since the last.
+  /// Once a pass, before its layers: the optimiser may have changed the values since the last.
+  /// restore() and load() do so by themselves.
   void refresh_factors();
   Tensor gradient(int id) const;
   /// Whole buffers, [1, 1, 1, count].

@@ -175,7 +175,10 @@ class CudaBackend : public Backend {
   void copy_cells(const CellRuns& runs, const Tensor& from, const Tensor& to) override {
     check_channels(from, to, "copy cells");
     launching("copy cells", to, [&] {
-      cuda::copy_cells(runs, to.shape.c, from.f32(), to.f32(), stream());
+      if (to.type == DType::kBf16)
+        cuda::copy_cells(runs, to.shape.c, from.bf16(), to.bf16(), stream());
+      else
+        cuda::copy_cells(runs, to.shape.c, from.f32(), to.f32(), stream());
     });
   }
 

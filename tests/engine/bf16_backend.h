@@ -109,6 +109,12 @@ class Bf16Backend : public Backend {
   void copy_columns(const Tensor& from, const Tensor& to, int64_t first) override {
     cpu_->copy_columns(from, to, first);
   }
+  void copy_cells(const CellRuns& runs, const Tensor& from, const Tensor& to) override {
+    Widened x(from), y(to);  // other cells of `to` stay
+    y.load();
+    cpu_->copy_cells(runs, *x.load(), *y);
+    y.store();
+  }
   void adam(const Tensor& p, const Tensor& g, const Tensor& m, const Tensor& v,
             const AdamStep& step) override {
     cpu_->adam(p, g, m, v, step);

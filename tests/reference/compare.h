@@ -33,10 +33,11 @@ inline std::vector<double> rounding(double growth, std::span<const double> magni
   return tolerance;
 }
 
-/// Matrix units may cut the factors of a product first: |cut(x) - x| <= unit |x|, 10 bits of
-/// mantissa in TF32. Toward zero at worst, so that it does not average out over a sum.
+/// The factors of a product may be cut first: |cut(x) - x| <= unit |x|. Matrix units cut to the 10
+/// bits of mantissa of TF32, toward zero at worst, so that it does not average out over a sum;
+/// factors that are stored as bf16 were rounded.
 inline double factor_unit(Precision precision) {
-  return precision == Precision::kTf32 ? 0x1p-10 : 0.0;
+  return precision == Precision::kBf16 ? kBf16Unit : precision == Precision::kTf32 ? 0x1p-10 : 0.0;
 }
 
 /// `rounding` of sums of `terms` products of two factors.
