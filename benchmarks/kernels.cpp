@@ -51,7 +51,7 @@ constexpr ConvolutionShape kConvolutions[] = {
 /// implementation skips; once where the input is a network's, which has no gradient.
 void convolution(benchmark::State& state, bool backward) {
   const ConvolutionShape& s = kConvolutions[state.range(0)];
-  const auto plan = benchmark_backend().convolution(s, "bench");
+  const auto plan = benchmark_backend().convolution(s, {}, "bench");
   const OnDevice x(s.x()), weight(s.weight()), bias(vector(s.c_out)), y(s.y()), dy(s.y()),
       dx(s.x()), dweight(s.weight()), dbias(vector(s.c_out)), argmax(s.y(), DType::kU8);
   const OnDevice scratch(vector(std::max(plan->forward_scratch(), plan->backward_scratch())),

@@ -7,6 +7,7 @@
 #pragma once
 
 #include <cstdint>
+#include <filesystem>
 #include <functional>
 #include <memory>
 #include <string>
@@ -54,8 +55,9 @@ struct ConvolutionShape {
   }
 };
 
-/// y = maxpool(relu(conv(x, weight) + bias)); argmax [y's shape, u8] is the winning cell of each
-/// window, row-major, the first of equals. Unused (no data) where there is no pool.
+/// x is float32 or the activation type, weight, bias, y, dy and dx the activation type; dweight and
+/// dbias float32. y = maxpool(relu(conv(x, weight) + bias)); argmax [y's shape, u8] is the winning
+/// cell of each window, row-major, the first of equals. Unused (no data) where there is no pool.
 struct ConvolutionForward {
   Tensor x, weight, bias, y, argmax, scratch;
 };
@@ -64,12 +66,22 @@ struct ConvolutionBackward {
   Tensor x, weight, y, argmax, dy, dx, dweight, dbias, scratch;
 };
 
+enum class Gradients { kNone, kWeight, kWeightAndInput };
+/// How gradients pass a pool: through the whole input, or from the winners alone.
+enum class PooledBackward { kFastest, kDense, kSparse };
+
+/// What a convolution is planned for.
+struct ConvolutionUse {
+  Gradients gradients = Gradients::kWeightAndInput;
+  PooledBackward pooled = PooledBackward::kFastest;
+};
+
 /// A planned convolution for one shape: its library algorithms are chosen at construction.
 class Convolution {
  public:
   virtual ~Convolution() = default;
   virtual int64_t forward_scratch() const = 0;   // bytes
-  virtual int64_t backward_scratch() const = 0;  // bytes
+  virtual int64_t backward_scratch() const = 0;  // bytes; may be 0 without gradients
   virtual void forward(const ConvolutionForward& t) = 0;
   virtual void backward(const ConvolutionBackward& t) = 0;
   /// Library implementations in use, for logs and tests ("jit:avx512_core", ...).
@@ -111,7 +123,8 @@ class FusedBlock {
   virtual void backward(const BlockBackward& t) = 0;
 };
 
-/// Statistics are per channel over n, h and w.
+/// Statistics are per channel over n, h and w, and float32; x and dx are stored as one type, y and
+/// dy as the same or as float32.
 struct BatchNormForward {
   Tensor x, gamma, beta, moving_mean, moving_variance, y;  // moving_*: left alone without data
   Tensor mean, inverse_deviation;                          // [1, 1, 1, c] saved for backward
@@ -206,10 +219,18 @@ class Backend {
 
   /// Numbers of the layers planned and run from here on. Throws UsageError where the device has
   /// not this precision.
-  virtual void set_precision(Precision precision) = 0;
+  virtual void set_numerics(const Numerics& numerics) = 0;
+  /// What convolution blocks store their outputs, the gradients of these and their weights as.
+  virtual DType activation_type() const = 0;
+  /// Where algorithms are chosen by their speed, the choices from here on are kept in this file
+  /// and, where it has them, taken from it: a resumed run computes the same bits.
+  virtual void keep_plans(const std::filesystem::path& file) = 0;
+  /// to = from, rounded where `to` is stored narrower.
+  virtual void convert(const Tensor& from, const Tensor& to) = 0;
 
   // Layers.
   virtual std::unique_ptr<Convolution> convolution(const ConvolutionShape& shape,
+                                                   const ConvolutionUse& use,
                                                    const std::string& layer) = 0;
   /// Null where this device has none for the shape and precision: the block is then composed of its
   /// convolutions.

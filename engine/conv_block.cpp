@@ -106,22 +106,27 @@ bool ConvBlock::plan_fused(Planner& planner) {
 }
 
 void ConvBlock::plan_composed(Planner& planner) {
+  const DType stored = backend_.activation_type();
   for (size_t i = 0; i < units_.size(); ++i) {
     Unit& u = units_[i];
     if (i > 0) planner.advance();
+    const bool gives_dx = i > 0 || wants_dx_;
+    const Gradients gradients = !planner.training ? Gradients::kNone
+                                : gives_dx        ? Gradients::kWeightAndInput
+                                                  : Gradients::kWeight;
     int64_t forward = 0, backward = 0;
     for (const int64_t n : planner.batches()) {
-      auto& plan = u.plans[n] = backend_.convolution(at_batch(u.shape, n), u.name);
+      auto& plan = u.plans[n] = backend_.convolution(at_batch(u.shape, n), {gradients}, u.name);
       forward = std::max(forward, plan->forward_scratch());
       backward = std::max(backward, plan->backward_scratch());
     }
-    u.y_id = planner.output(u.name + ".y", u.shape.y());
+    u.y_id = planner.output(u.name + ".y", u.shape.y(), stored);
     if (u.shape.pooled()) u.argmax_id = planner.output(u.name + ".argmax", u.shape.y(), DType::kU8);
     u.forward_scratch_id = planner.forward_scratch(u.name + ".scratch", forward);
     if (!planner.training) continue;
     u.backward_scratch_id =
         planner.backward_scratch(u.name + ".dscratch", {1, 1, 1, backward}, DType::kU8);
-    if (i > 0 || wants_dx_) u.dx_id = planner.input_gradient(u.name + ".dx", u.shape.x());
+    if (gives_dx) u.dx_id = planner.input_gradient(u.name + ".dx", u.shape.x(), stored);
   }
 }
 
@@ -152,7 +157,7 @@ Tensor ConvBlock::forward(const Tensor& input, const StepInfo&) {
     u.x = x;
     const Tensor y = u.y.first(n);
     planned(u.plans, n, u.name)
-        .forward({x, parameters_.value(u.weight), parameters_.value(u.bias), y,
+        .forward({x, parameters_.factor(u.weight), parameters_.factor(u.bias), y,
                   first_of(u.argmax, n), u.forward_scratch});
     x = y;
   }
@@ -179,7 +184,7 @@ Tensor ConvBlock::backward(const Tensor& gradient) {
     const TraceRange range(u->name, TracePhase::kBackward);
     const Tensor dx = first_of(u->dx, n);
     planned(u->plans, n, u->name)
-        .backward({u->x, parameters_.value(u->weight), u->y.first(n), first_of(u->argmax, n), dy,
+        .backward({u->x, parameters_.factor(u->weight), u->y.first(n), first_of(u->argmax, n), dy,
                    dx, parameters_.gradient(u->weight), parameters_.gradient(u->bias),
                    u->backward_scratch});
     dy = dx;

@@ -31,8 +31,8 @@ int Planner::backward_scratch(const std::string& name, const Shape& shape, DType
   return arena_.add(name, shape, type, {backward_tick(), backward_tick()});
 }
 
-int Planner::input_gradient(const std::string& name, const Shape& shape) {
-  return arena_.add(name, shape, DType::kF32, {backward_tick(), backward_tick() + 1});
+int Planner::input_gradient(const std::string& name, const Shape& shape, DType type) {
+  return arena_.add(name, shape, type, {backward_tick(), backward_tick() + 1});
 }
 
 Shape Network::plan(Planner& planner, const Shape& x) {

@@ -55,7 +55,7 @@ class Planner {
   int forward_scratch(const std::string& name, int64_t bytes);
   int backward_scratch(const std::string& name, const Shape& shape, DType type = DType::kF32);
   /// Gradient of this layer's input: until the layer below has used it.
-  int input_gradient(const std::string& name, const Shape& shape);
+  int input_gradient(const std::string& name, const Shape& shape, DType type = DType::kF32);
 
  private:
   int backward_tick() const { return 2 * kTurn - tick_; }

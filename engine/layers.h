@@ -8,6 +8,7 @@ namespace earshot {
 struct BatchNormOptions {
   float momentum = 0.99f;
   float epsilon = 1e-3f;
+  DType x = DType::kF32, y = DType::kF32;  // what x, dx and y, dy are stored as
 };
 
 /// Per channel over batch and space, after each pool and each hidden dense layer (paper 2.1).

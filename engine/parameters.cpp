@@ -45,9 +45,11 @@ int Parameters::declare(const std::string& name, const Shape& shape, Kind kind,
 
 void Parameters::allocate(Backend& backend, bool trained) {
   backend_ = &backend;
-  const int64_t all = trained ? 4 * trainable_floats_ + 2 * statistic_floats_
-                              : trainable_floats_ + statistic_floats_;
-  memory_ = backend.allocate(all * 4, "parameters");
+  const DType factors = backend.activation_type();
+  const int64_t factor_bytes = factors == DType::kF32 ? 0 : trainable_floats_ * bytes_of(factors);
+  const int64_t floats = trained ? 4 * trainable_floats_ + 2 * statistic_floats_
+                                 : trainable_floats_ + statistic_floats_;
+  memory_ = backend.allocate(floats * 4 + factor_bytes, "parameters");
   float* at = static_cast<float*>(memory_.data());
   const auto take = [&](int64_t floats, const char* name) {
     const Tensor t{at, {1, 1, 1, floats}, DType::kF32, name};
@@ -57,11 +59,13 @@ void Parameters::allocate(Backend& backend, bool trained) {
   };
   values_ = take(trainable_floats_, "parameters");
   statistics_ = take(statistic_floats_, "statistics");
-  if (!trained) return;
-  gradients_ = take(trainable_floats_, "gradients");
-  m_ = take(trainable_floats_, "adam.m");
-  v_ = take(trainable_floats_, "adam.v");
-  saved_statistics_ = take(statistic_floats_, "saved statistics");
+  if (trained) {
+    gradients_ = take(trainable_floats_, "gradients");
+    m_ = take(trainable_floats_, "adam.m");
+    v_ = take(trainable_floats_, "adam.v");
+    saved_statistics_ = take(statistic_floats_, "saved statistics");
+  }
+  if (factor_bytes > 0) factors_ = {at, {1, 1, 1, trainable_floats_}, factors, "factors"};
 }
 
 void Parameters::initialise(uint64_t seed) {
@@ -83,6 +87,17 @@ Tensor Parameters::value(int id) const {
   const Entry& e = entries_.at(static_cast<size_t>(id));
   const Tensor& buffer = e.kind == Kind::kTrainable ? values_ : statistics_;
   return {buffer.f32() + e.offset, e.shape, DType::kF32, e.name.c_str()};
+}
+
+Tensor Parameters::factor(int id) const {
+  const Entry& e = entries_.at(static_cast<size_t>(id));
+  if (!factors_.data || e.kind != Kind::kTrainable) return value(id);
+  char* const base = static_cast<char*>(factors_.data);
+  return {base + e.offset * bytes_of(factors_.type), e.shape, factors_.type, e.name.c_str()};
+}
+
+void Parameters::refresh_factors() {
+  if (factors_.data) backend_->convert(values_, factors_);
 }
 
 Tensor Parameters::gradient(int id) const {
@@ -112,6 +127,7 @@ void Parameters::restore(const Snapshot& s) {
   if (!s.statistics.empty()) backend_->copy_to_device(statistics_, s.statistics.data());
   if (m_.data && !s.m.empty()) backend_->copy_to_device(m_, s.m.data());
   if (v_.data && !s.v.empty()) backend_->copy_to_device(v_, s.v.data());
+  refresh_factors();
 }
 
 std::vector<SafetensorsEntry> Parameters::tensors(const Snapshot& s,

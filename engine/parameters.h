@@ -38,6 +38,12 @@ class Parameters {
   void initialise(uint64_t seed);
 
   Tensor value(int id) const;
+  /// The value as convolutions multiply it: a copy in the backend's activation type where that is
+  /// not float32, as of the last refresh_factors().
+  Tensor factor(int id) const;
+  /// Once a pass, before its layers: the optimiser may have changed the values since the last.
+  /// restore() and load() do so by themselves.
+  void refresh_factors();
   Tensor gradient(int id) const;
   /// Whole buffers, [1, 1, 1, count].
   Tensor values() const { return values_; }
@@ -75,6 +81,7 @@ class Parameters {
   int64_t trainable_floats_ = 0, statistic_floats_ = 0;
   DeviceMemory memory_;
   Tensor values_, gradients_, m_, v_, statistics_, saved_statistics_;
+  Tensor factors_;  // without data where the activation type is float32
 };
 
 }  // namespace earshot

@@ -6,7 +6,13 @@ namespace earshot {
 enum class Precision {
   kF32,
   kTf32,  // factors rounded to 10 bits of mantissa
-  kBf16,  // factors rounded to 7 bits of mantissa
+  kBf16,  // convolution blocks: activations and their gradients stored as bf16, which also rounds
+          // the factors and the weights' gradients to 7 bits; dense layers as kTf32
+};
+
+struct Numerics {
+  Precision precision = Precision::kF32;
+  bool deterministic = true;  // only algorithms that give the same bits in every run
 };
 
 }  // namespace earshot

@@ -10,6 +10,8 @@ const char* to_string(DType type) {
       return "u8";
     case DType::kI32:
       return "i32";
+    case DType::kBf16:
+      return "bf16";
   }
   return "?";
 }
@@ -36,6 +38,12 @@ Tensor Tensor::flat() const {
   Tensor view = *this;
   view.shape = {shape.n, 1, 1, shape.features()};
   return view;
+}
+
+void* Tensor::checked(DType as) const {
+  if (data && type != as && type != DType::kU8)
+    fail("tensor {} is stored as {}, not as {}", name, to_string(type), to_string(as));
+  return data;
 }
 
 void check_shape(const Tensor& tensor, const Shape& expected, const char* operation) {

@@ -3,13 +3,17 @@
 
 #include <cstdint>
 #include <string>
+#include <type_traits>
 
 #include "engine/error.h"
+#include "kernels/bf16.h"
 
 namespace earshot {
 
-enum class DType : uint8_t { kF32, kU8, kI32 };
-constexpr int64_t bytes_of(DType type) { return type == DType::kU8 ? 1 : 4; }
+enum class DType : uint8_t { kF32, kU8, kI32, kBf16 };
+constexpr int64_t bytes_of(DType type) {
+  return type == DType::kU8 ? 1 : type == DType::kBf16 ? 2 : 4;
+}
 const char* to_string(DType type);
 
 /// Channels last. A wave is [n, 1, t, c]; a vector of features is [n, 1, 1, c].
@@ -28,7 +32,15 @@ struct Tensor {
   DType type = DType::kF32;
   const char* name = "";  // outlives the tensor: owned by the layer or the arena plan
 
-  float* f32() const { return static_cast<float*>(data); }
+  // The cells, or scratch (kU8) as such; throw Error where they are stored as another float type.
+  float* f32() const { return as<float>(); }
+  Bf16* bf16() const { return as<Bf16>(); }
+  template <typename T>
+  T* as() const {
+    constexpr bool is_float = std::is_same_v<T, float>;
+    static_assert(is_float || std::is_same_v<T, Bf16>);
+    return static_cast<T*>(checked(is_float ? DType::kF32 : DType::kBf16));
+  }
   uint8_t* u8() const { return static_cast<uint8_t*>(data); }
   int64_t bytes() const { return shape.count() * bytes_of(type); }
   /// The same memory for the first `n` examples.
@@ -37,6 +49,9 @@ struct Tensor {
   Tensor slice(int64_t from, int64_t n) const;
   /// The same memory as [n, 1, 1, features].
   Tensor flat() const;
+
+ private:
+  void* checked(DType as) const;
 };
 
 /// Throws Error naming the tensor, its shape and the expected one where they differ.

@@ -4,7 +4,7 @@ namespace earshot {
 
 void relu_backward(int64_t count, const float* y, float* dy) {
 #pragma omp parallel for simd schedule(static)
-  for (int64_t i = 0; i < count; ++i) ReluBackward{y, dy}(i);
+  for (int64_t i = 0; i < count; ++i) ReluBackward<float>{y, dy}(i);
 }
 
 void dropout(const DropoutMask& mask, int64_t count, const float* x, float* y) {

@@ -16,9 +16,12 @@ struct BiasRelu {
 
 }  // namespace
 
-void relu_backward(int64_t count, const float* y, float* dy, Stream stream) {
-  launch_for_each("relu_backward", count, stream, ReluBackward{y, dy});
+template <typename T>
+void relu_backward(int64_t count, const T* y, T* dy, Stream stream) {
+  launch_for_each("relu_backward", count, stream, ReluBackward<T>{y, dy});
 }
+template void relu_backward(int64_t, const float*, float*, Stream);
+template void relu_backward(int64_t, const Bf16*, Bf16*, Stream);
 
 void dropout(const DropoutMask& mask, int64_t count, const float* x, float* y, Stream stream) {
   launch_for_each("dropout", count, stream, DropoutCell{mask, 1.0f / (1.0f - mask.rate), x, y});

@@ -3,16 +3,18 @@
 
 #include <cstdint>
 
+#include "kernels/bf16.h"
 #include "kernels/philox.h"
 #include "kernels/stream.h"
 
 namespace earshot {
 
 /// One cell.
+template <typename T>
 struct ReluBackward {
-  const float* y;
-  float* dy;
-  EARSHOT_HOST_DEVICE void operator()(int64_t i) const { dy[i] = y[i] > 0 ? dy[i] : 0.0f; }
+  const T* y;
+  T* dy;
+  EARSHOT_HOST_DEVICE void operator()(int64_t i) const { dy[i] = to_float(y[i]) > 0 ? dy[i] : T{}; }
 };
 
 /// dy = y > 0 ? dy : 0, in place. [count]
@@ -49,7 +51,9 @@ void dropout(const DropoutMask& mask, int64_t count, const float* x, float* y);
 
 // On a CUDA device: pointers are the device's.
 namespace cuda {
-void relu_backward(int64_t count, const float* y, float* dy, Stream stream);
+/// T: float or Bf16.
+template <typename T>
+void relu_backward(int64_t count, const T* y, T* dy, Stream stream);
 void dropout(const DropoutMask& mask, int64_t count, const float* x, float* y, Stream stream);
 /// y = max(y + bias, 0), in place. bias [c], y [rows, c]
 void bias_relu(int64_t rows, int64_t c, const float* bias, float* y, Stream stream);

@@ -21,12 +21,13 @@ __device__ inline Moments<T> merged(const Moments<T>& a, const Moments<T>& b) {
 }
 
 /// Moments of up to kHeld rows r, r + kLines, ... below `end`: two passes over registers.
-__device__ inline Moments<float> held_moments(const float* x, int64_t c, int64_t r, int64_t end) {
+template <typename T>
+__device__ inline Moments<float> held_moments(const T* x, int64_t c, int64_t r, int64_t end) {
   float v[kHeld], count = 0, sum = 0, m2 = 0;
 #pragma unroll
   for (int k = 0; k < kHeld; ++k) {
     const bool there = r + k * kLines < end;
-    v[k] = there ? x[(r + k * kLines) * c] : 0.0f;
+    v[k] = there ? to_float(x[(r + k * kLines) * c]) : 0.0f;
     count += there ? 1.0f : 0.0f;
     sum += v[k];
   }
@@ -39,9 +40,18 @@ __device__ inline Moments<float> held_moments(const float* x, int64_t c, int64_t
   return {count, mean, m2};
 }
 
+using LineMoments = Moments<float>[kLines][kWarp];
+
+/// Not within the template: see resize_tile in mel_resize.cuh.
+static __device__ inline LineMoments& line_moments() {
+  static __shared__ LineMoments of_line;
+  return of_line;
+}
+
+template <typename T>
 __global__ void __launch_bounds__(kWarp* kLines)
-    chunk_moments(RowChunks chunks, int64_t c, const float* x, float* means, float* m2s) {
-  static __shared__ Moments<float> of_line[kLines][kWarp];
+    chunk_moments(RowChunks chunks, int64_t c, const T* x, float* means, float* m2s) {
+  LineMoments& of_line = line_moments();
   const int64_t k = blockIdx.y, i = channel();
   Moments<float> m = {};
   if (i < c)
@@ -96,31 +106,36 @@ __global__ void __launch_bounds__(kWarp* kLines)
 }
 
 /// y = scale x + shift per channel, V channels at once.
-template <int V>
+template <int V, typename X, typename Y>
 struct Affine {
   int64_t groups;  // c / V
-  const float *x, *scale, *shift;
-  float* y;
+  const X* x;
+  const float *scale, *shift;
+  Y* y;
   __device__ void operator()(int64_t i) const {
     using Floats = Pack<float, V>;
     const int64_t g = column_of(i, groups);
     const Floats k = reinterpret_cast<const Floats*>(scale)[g];
     const Floats b = reinterpret_cast<const Floats*>(shift)[g];
-    Floats v = reinterpret_cast<const Floats*>(x)[i];
+    const Pack<X, V> v = reinterpret_cast<const Pack<X, V>*>(x)[i];
+    Pack<Y, V> out;
 #pragma unroll
-    for (int j = 0; j < V; ++j) v.v[j] = v.v[j] * k.v[j] + b.v[j];
-    reinterpret_cast<Floats*>(y)[i] = v;
+    for (int j = 0; j < V; ++j) out.v[j] = from_float<Y>(to_float(v.v[j]) * k.v[j] + b.v[j]);
+    reinterpret_cast<Pack<Y, V>*>(y)[i] = out;
   }
 };
 
+template <typename X, typename Y>
 struct Inference {
   int64_t c;
-  const float *x, *gamma, *beta, *mean, *variance;
+  const X* x;
+  const float *gamma, *beta, *mean, *variance;
   float epsilon;
-  float* y;
+  Y* y;
   __device__ void operator()(int64_t i) const {
     const int64_t k = column_of(i, c);
-    y[i] = (x[i] - mean[k]) * (gamma[k] / sqrtf(variance[k] + epsilon)) + beta[k];
+    y[i] = from_float<Y>((to_float(x[i]) - mean[k]) * (gamma[k] / sqrtf(variance[k] + epsilon)) +
+                         beta[k]);
   }
 };
 
@@ -130,29 +145,41 @@ int64_t batch_norm_scratch(const BatchNormShape& s) {
   return (2 * RowChunks(s.rows).count + 4) * ceil_div(s.c, 4) * 4;
 }
 
-void batch_norm_train(const BatchNormShape& s, const float* x, const float* gamma,
-                      const float* beta, float momentum, float epsilon,
-                      const BatchNormMoments& moments, float* y, float* scratch, Stream stream) {
+template <typename X, typename Y>
+void batch_norm_train(const BatchNormShape& s, const X* x, const float* gamma, const float* beta,
+                      float momentum, float epsilon, const BatchNormMoments& moments, Y* y,
+                      float* scratch, Stream stream) {
   const RowChunks chunks(s.rows);
   const int64_t c = s.c, line = ceil_div(c, 4) * 4;  // scale and shift on multiples of 16 bytes
   float *scale = scratch, *shift = scratch + line, *means = scratch + 2 * line;
   float* m2s = means + chunks.count * c;
-  launch("batch_norm_train: moments", chunk_moments, grid_of_chunks(chunks, c), stream, chunks, c,
-         x, means, m2s);
+  launch("batch_norm_train: moments", chunk_moments<X>, grid_of_chunks(chunks, c), stream, chunks,
+         c, x, means, m2s);
   launch("batch_norm_train: merge", merge_moments, grid_of_channels(c), stream, chunks, c, means,
          m2s, TrainChannel{gamma, beta, momentum, epsilon, moments, scale, shift});
   if (packs_of_four(c, x, y, scratch))
     launch_for_each("batch_norm_train", s.rows * c / 4, stream,
-                    Affine<4>{c / 4, x, scale, shift, y});
+                    Affine<4, X, Y>{c / 4, x, scale, shift, y});
   else
-    launch_for_each("batch_norm_train", s.rows * c, stream, Affine<1>{c, x, scale, shift, y});
+    launch_for_each("batch_norm_train", s.rows * c, stream, Affine<1, X, Y>{c, x, scale, shift, y});
 }
 
-void batch_norm_inference(const BatchNormShape& s, const float* x, const float* gamma,
+template <typename X, typename Y>
+void batch_norm_inference(const BatchNormShape& s, const X* x, const float* gamma,
                           const float* beta, const float* moving_mean, const float* moving_variance,
-                          float epsilon, float* y, Stream stream) {
+                          float epsilon, Y* y, Stream stream) {
   launch_for_each("batch_norm_inference", s.rows * s.c, stream,
-                  Inference{s.c, x, gamma, beta, moving_mean, moving_variance, epsilon, y});
+                  Inference<X, Y>{s.c, x, gamma, beta, moving_mean, moving_variance, epsilon, y});
 }
+
+#define EARSHOT_BATCH_NORM(X, Y)                                                                  \
+  template void batch_norm_train(const BatchNormShape&, const X*, const float*, const float*,     \
+                                 float, float, const BatchNormMoments&, Y*, float*, Stream);      \
+  template void batch_norm_inference(const BatchNormShape&, const X*, const float*, const float*, \
+                                     const float*, const float*, float, Y*, Stream);
+EARSHOT_BATCH_NORM(float, float)
+EARSHOT_BATCH_NORM(Bf16, Bf16)
+EARSHOT_BATCH_NORM(Bf16, float)
+#undef EARSHOT_BATCH_NORM
 
 }  // namespace earshot::cuda

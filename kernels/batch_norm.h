@@ -6,6 +6,7 @@
 
 #include <cstdint>
 
+#include "kernels/bf16.h"
 #include "kernels/stream.h"
 
 namespace earshot {
@@ -30,11 +31,13 @@ void batch_norm_inference(const BatchNormShape& s, const float* x, const float* 
                           const float* beta, const float* moving_mean, const float* moving_variance,
                           float epsilon, float* y);
 
-struct BatchNormGradients {
-  float* dx;      // [rows, c], may be dy
+template <typename X>
+struct BatchNormGradientsOf {
+  X* dx;          // [rows, c], may be dy
   float* dgamma;  // [c]
   float* dbeta;   // [c]
 };
+using BatchNormGradients = BatchNormGradientsOf<float>;
 
 /// dx = gamma inv / rows (rows dy - sum dy - xhat sum(dy xhat))
 void batch_norm_backward(const BatchNormShape& s, const float* x, const float* dy,
@@ -42,18 +45,21 @@ void batch_norm_backward(const BatchNormShape& s, const float* x, const float* d
                          const BatchNormGradients& out);
 
 // On a CUDA device: pointers are the device's. scratch: batch_norm_scratch floats, on a multiple
-// of 16 bytes.
+// of 16 bytes. X, Y: what x, dx and y, dy are stored as: float, Bf16, or X Bf16 and Y float.
 namespace cuda {
 int64_t batch_norm_scratch(const BatchNormShape& s);
-void batch_norm_train(const BatchNormShape& s, const float* x, const float* gamma,
-                      const float* beta, float momentum, float epsilon,
-                      const BatchNormMoments& moments, float* y, float* scratch, Stream stream);
-void batch_norm_inference(const BatchNormShape& s, const float* x, const float* gamma,
+template <typename X, typename Y>
+void batch_norm_train(const BatchNormShape& s, const X* x, const float* gamma, const float* beta,
+                      float momentum, float epsilon, const BatchNormMoments& moments, Y* y,
+                      float* scratch, Stream stream);
+template <typename X, typename Y>
+void batch_norm_inference(const BatchNormShape& s, const X* x, const float* gamma,
                           const float* beta, const float* moving_mean, const float* moving_variance,
-                          float epsilon, float* y, Stream stream);
-void batch_norm_backward(const BatchNormShape& s, const float* x, const float* dy,
-                         const float* gamma, const float* mean, const float* inverse_deviation,
-                         const BatchNormGradients& out, float* scratch, Stream stream);
+                          float epsilon, Y* y, Stream stream);
+template <typename X, typename Y>
+void batch_norm_backward(const BatchNormShape& s, const X* x, const Y* dy, const float* gamma,
+                         const float* mean, const float* inverse_deviation,
+                         const BatchNormGradientsOf<X>& out, float* scratch, Stream stream);
 }  // namespace cuda
 
 }  // namespace earshot

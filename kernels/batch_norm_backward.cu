@@ -4,21 +4,33 @@
 namespace earshot::cuda {
 namespace {
 
-struct Operands {
-  const float *x, *dy, *gamma, *mean, *inverse_deviation;
+struct Channels {
+  const float *gamma, *mean, *inverse_deviation;
 };
 
+struct LineSums {
+  float sum[kLines][kWarp], product[kLines][kWarp];
+};
+
+/// Not within the template: see resize_tile in mel_resize.cuh.
+static __device__ inline LineSums& line_sums() {
+  static __shared__ LineSums of_line;
+  return of_line;
+}
+
+template <typename X, typename Y>
 __global__ void __launch_bounds__(kWarp* kLines)
-    chunk_sums(RowChunks chunks, int64_t c, Operands t, float* sums, float* products) {
-  static __shared__ float sum_of[kLines][kWarp], product_of[kLines][kWarp];
+    chunk_sums(RowChunks chunks, int64_t c, const X* x, const Y* dy, const float* means,
+               float* sums, float* products) {
+  auto& [sum_of, product_of] = line_sums();
   const int64_t k = blockIdx.y, i = channel();
   float sum = 0, product = 0;
   if (i < c) {
-    const float mean = t.mean[i];
+    const float mean = means[i];
     for (int64_t r = chunks.begin(k) + threadIdx.y; r < chunks.end(k); r += kLines) {
-      const float g = t.dy[r * c + i];
+      const float g = to_float(dy[r * c + i]);
       sum += g;
-      product += g * (t.x[r * c + i] - mean);
+      product += g * (to_float(x[r * c + i]) - mean);
     }
   }
   sum_of[threadIdx.y][threadIdx.x] = sum;
@@ -39,8 +51,8 @@ struct Coefficients {
 };
 
 __global__ void __launch_bounds__(kWarp* kLines)
-    merge_sums(RowChunks chunks, int64_t c, Operands t, const float* sums, const float* products,
-               BatchNormGradients out, Coefficients to) {
+    merge_sums(RowChunks chunks, int64_t c, Channels t, const float* sums, const float* products,
+               float* dgamma, float* dbeta, Coefficients to) {
   static __shared__ double sum_of[kLines][kWarp], product_of[kLines][kWarp];
   const int64_t i = channel();
   double sum = 0, product = 0;
@@ -60,41 +72,54 @@ __global__ void __launch_bounds__(kWarp* kLines)
   const double inverse = static_cast<double>(t.inverse_deviation[i]);
   const double scale = static_cast<double>(t.gamma[i]) * inverse;
   const double rows = static_cast<double>(chunks.rows);
-  out.dbeta[i] = static_cast<float>(sum);
-  out.dgamma[i] = static_cast<float>(product * inverse);
+  dbeta[i] = static_cast<float>(sum);
+  dgamma[i] = static_cast<float>(product * inverse);
   to.a[i] = static_cast<float>(scale);
   to.b[i] = static_cast<float>(-scale * inverse * inverse * product / rows);
   to.d[i] = static_cast<float>(-scale * sum / rows);
 }
 
+template <typename X, typename Y>
 struct InputGradient {
   int64_t c;
-  const float *x, *dy, *mean;
+  const X* x;
+  const Y* dy;
+  const float* mean;
   Coefficients k;
-  float* dx;
+  X* dx;
   __device__ void operator()(int64_t at) const {
     const int64_t i = column_of(at, c);
-    dx[at] = k.a[i] * dy[at] + k.b[i] * (x[at] - mean[i]) + k.d[i];
+    dx[at] =
+        from_float<X>(k.a[i] * to_float(dy[at]) + k.b[i] * (to_float(x[at]) - mean[i]) + k.d[i]);
   }
 };
 
 }  // namespace
 
-void batch_norm_backward(const BatchNormShape& s, const float* x, const float* dy,
-                         const float* gamma, const float* mean, const float* inverse_deviation,
-                         const BatchNormGradients& out, float* scratch, Stream stream) {
+template <typename X, typename Y>
+void batch_norm_backward(const BatchNormShape& s, const X* x, const Y* dy, const float* gamma,
+                         const float* mean, const float* inverse_deviation,
+                         const BatchNormGradientsOf<X>& out, float* scratch, Stream stream) {
   const RowChunks chunks(s.rows);
   const int64_t c = s.c;
-  const Operands t{x, dy, gamma, mean, inverse_deviation};
   float *sums = scratch, *products = sums + chunks.count * c;
   float* rest = products + chunks.count * c;
   const Coefficients k{rest, rest + c, rest + 2 * c};
-  launch("batch_norm_backward: sums", chunk_sums, grid_of_chunks(chunks, c), stream, chunks, c, t,
-         sums, products);
-  launch("batch_norm_backward: merge", merge_sums, grid_of_channels(c), stream, chunks, c, t, sums,
-         products, out, k);
+  launch("batch_norm_backward: sums", chunk_sums<X, Y>, grid_of_chunks(chunks, c), stream, chunks,
+         c, x, dy, mean, sums, products);
+  launch("batch_norm_backward: merge", merge_sums, grid_of_channels(c), stream, chunks, c,
+         Channels{gamma, mean, inverse_deviation}, sums, products, out.dgamma, out.dbeta, k);
   launch_for_each("batch_norm_backward", s.rows * c, stream,
-                  InputGradient{c, x, dy, mean, k, out.dx});
+                  InputGradient<X, Y>{c, x, dy, mean, k, out.dx});
 }
+template void batch_norm_backward(const BatchNormShape&, const float*, const float*, const float*,
+                                  const float*, const float*, const BatchNormGradientsOf<float>&,
+                                  float*, Stream);
+template void batch_norm_backward(const BatchNormShape&, const Bf16*, const Bf16*, const float*,
+                                  const float*, const float*, const BatchNormGradientsOf<Bf16>&,
+                                  float*, Stream);
+template void batch_norm_backward(const BatchNormShape&, const Bf16*, const float*, const float*,
+                                  const float*, const float*, const BatchNormGradientsOf<Bf16>&,
+                                  float*, Stream);
 
 }  // namespace earshot::cuda

@@ -5,6 +5,7 @@
 
 #include <cstdint>
 
+#include "kernels/bf16.h"
 #include "kernels/stream.h"
 
 namespace earshot {
@@ -24,9 +25,10 @@ struct CellRuns {
 /// from [cells, c], to [cells, c], apart from each other.
 void copy_cells(const CellRuns& runs, int64_t c, const float* from, float* to);
 
-// On a CUDA device: pointers are the device's, the runs too.
+// On a CUDA device: pointers are the device's, the runs too. T: float or Bf16.
 namespace cuda {
-void copy_cells(const CellRuns& runs, int64_t c, const float* from, float* to, Stream stream);
+template <typename T>
+void copy_cells(const CellRuns& runs, int64_t c, const T* from, T* to, Stream stream);
 }  // namespace cuda
 
 }  // namespace earshot

@@ -24,22 +24,22 @@ __device__ inline void for_each_window(const Windows& g, const Body& body) {
     body(row / g.down, row % g.down, int64_t{column}, int64_t{i % groups} * V);
 }
 
-template <int V>
+template <int V, typename T>
 __global__ void __launch_bounds__(kThreads)
-    forward(PoolShape s, Windows g, const float* x, float* y, uint8_t* argmax) {
-  using Floats = Pack<float, V>;
+    forward(PoolShape s, Windows g, const T* x, T* y, uint8_t* argmax) {
+  using Values = Pack<T, V>;
   using Cells = Pack<uint8_t, V>;
   for_each_window<V>(g, [&](int64_t n, int64_t oh, int64_t ow, int64_t c) {
-    const float* window = x + ((n * s.h + oh * s.pool_h) * s.w + ow * s.pool_w) * s.c + c;
-    Floats best = *reinterpret_cast<const Floats*>(window);
+    const T* window = x + ((n * s.h + oh * s.pool_h) * s.w + ow * s.pool_w) * s.c + c;
+    Values best = *reinterpret_cast<const Values*>(window);
     int winner[V] = {};
     int cell = 0;
     for (int64_t i = 0; i < s.pool_h; ++i)
       for (int64_t j = 0; j < s.pool_w; ++j, ++cell) {
-        const Floats now = *reinterpret_cast<const Floats*>(window + (i * s.w + j) * s.c);
+        const Values now = *reinterpret_cast<const Values*>(window + (i * s.w + j) * s.c);
 #pragma unroll
         for (int k = 0; k < V; ++k)
-          if (now.v[k] > best.v[k]) {
+          if (to_float(now.v[k]) > to_float(best.v[k])) {
             best.v[k] = now.v[k];
             winner[k] = cell;
           }
@@ -48,36 +48,35 @@ __global__ void __launch_bounds__(kThreads)
 #pragma unroll
     for (int k = 0; k < V; ++k) cells.v[k] = static_cast<uint8_t>(winner[k]);
     const int64_t out = ((n * s.out_h() + oh) * s.out_w() + ow) * s.c + c;
-    *reinterpret_cast<Floats*>(y + out) = best;
+    *reinterpret_cast<Values*>(y + out) = best;
     *reinterpret_cast<Cells*>(argmax + out) = cells;
   });
 }
 
-template <int V>
+template <int V, typename T>
 __global__ void __launch_bounds__(kThreads)
-    backward(PoolShape s, Windows g, const float* y, const uint8_t* argmax, const float* dy,
-             float* dx) {
-  using Floats = Pack<float, V>;
+    backward(PoolShape s, Windows g, const T* y, const uint8_t* argmax, const T* dy, T* dx) {
+  using Values = Pack<T, V>;
   using Cells = Pack<uint8_t, V>;
   for_each_window<V>(g, [&](int64_t n, int64_t oh, int64_t ow, int64_t c) {
-    Floats gradient = {};
+    Values gradient = {};
     Cells winner = {};
     if (oh < s.out_h() && ow < s.out_w()) {
       const int64_t out = ((n * s.out_h() + oh) * s.out_w() + ow) * s.c + c;
-      const Floats top = *reinterpret_cast<const Floats*>(y + out);
-      gradient = *reinterpret_cast<const Floats*>(dy + out);
+      const Values top = *reinterpret_cast<const Values*>(y + out);
+      gradient = *reinterpret_cast<const Values*>(dy + out);
       winner = *reinterpret_cast<const Cells*>(argmax + out);
 #pragma unroll
-      for (int k = 0; k < V; ++k) gradient.v[k] = top.v[k] > 0 ? gradient.v[k] : 0.0f;
+      for (int k = 0; k < V; ++k) gradient.v[k] = to_float(top.v[k]) > 0 ? gradient.v[k] : T{};
     }
     for (int64_t i = 0; i < s.pool_h && oh * s.pool_h + i < s.h; ++i)
       for (int64_t j = 0; j < s.pool_w && ow * s.pool_w + j < s.w; ++j) {
         const int cell = static_cast<int>(i * s.pool_w + j);
-        Floats out;
+        Values out;
 #pragma unroll
-        for (int k = 0; k < V; ++k) out.v[k] = winner.v[k] == cell ? gradient.v[k] : 0.0f;
+        for (int k = 0; k < V; ++k) out.v[k] = winner.v[k] == cell ? gradient.v[k] : T{};
         const int64_t to = ((n * s.h + oh * s.pool_h + i) * s.w + ow * s.pool_w + j) * s.c + c;
-        *reinterpret_cast<Floats*>(dx + to) = out;
+        *reinterpret_cast<Values*>(dx + to) = out;
       }
   });
 }
@@ -88,21 +87,28 @@ Grid grid_of(const Windows& g) {
 
 }  // namespace
 
-void max_pool_forward(const PoolShape& s, const float* x, float* y, uint8_t* argmax,
-                      Stream stream) {
+template <typename T>
+void max_pool_forward(const PoolShape& s, const T* x, T* y, uint8_t* argmax, Stream stream) {
   const bool wide = packs_of_four(s.c, x, y, argmax);
   const Windows g{s.n * s.out_h(), s.out_w(), wide ? s.c / 4 : s.c, s.out_h()};
-  launch("max_pool_forward", wide ? forward<4> : forward<1>, grid_of(g), stream, s, g, x, y,
+  launch("max_pool_forward", wide ? forward<4, T> : forward<1, T>, grid_of(g), stream, s, g, x, y,
          argmax);
 }
+template void max_pool_forward(const PoolShape&, const float*, float*, uint8_t*, Stream);
+template void max_pool_forward(const PoolShape&, const Bf16*, Bf16*, uint8_t*, Stream);
 
-void max_pool_relu_backward(const PoolShape& s, const float* y, const uint8_t* argmax,
-                            const float* dy, float* dx, Stream stream) {
+template <typename T>
+void max_pool_relu_backward(const PoolShape& s, const T* y, const uint8_t* argmax, const T* dy,
+                            T* dx, Stream stream) {
   const bool wide = packs_of_four(s.c, y, argmax, dy, dx);
   const int64_t down = ceil_div(s.h, s.pool_h);
   const Windows g{s.n * down, ceil_div(s.w, s.pool_w), wide ? s.c / 4 : s.c, down};
-  launch("max_pool_relu_backward", wide ? backward<4> : backward<1>, grid_of(g), stream, s, g, y,
-         argmax, dy, dx);
+  launch("max_pool_relu_backward", wide ? backward<4, T> : backward<1, T>, grid_of(g), stream, s, g,
+         y, argmax, dy, dx);
 }
+template void max_pool_relu_backward(const PoolShape&, const float*, const uint8_t*, const float*,
+                                     float*, Stream);
+template void max_pool_relu_backward(const PoolShape&, const Bf16*, const uint8_t*, const Bf16*,
+                                     Bf16*, Stream);
 
 }  // namespace earshot::cuda

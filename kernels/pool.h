@@ -5,6 +5,7 @@
 
 #include <cstdint>
 
+#include "kernels/bf16.h"
 #include "kernels/host_device.h"
 #include "kernels/stream.h"
 
@@ -25,11 +26,13 @@ void max_pool_forward(const PoolShape& s, const float* x, float* y, uint8_t* arg
 void max_pool_relu_backward(const PoolShape& s, const float* y, const uint8_t* argmax,
                             const float* dy, float* dx);
 
-// On a CUDA device: pointers are the device's.
+// On a CUDA device: pointers are the device's. T: float or Bf16.
 namespace cuda {
-void max_pool_forward(const PoolShape& s, const float* x, float* y, uint8_t* argmax, Stream stream);
-void max_pool_relu_backward(const PoolShape& s, const float* y, const uint8_t* argmax,
-                            const float* dy, float* dx, Stream stream);
+template <typename T>
+void max_pool_forward(const PoolShape& s, const T* x, T* y, uint8_t* argmax, Stream stream);
+template <typename T>
+void max_pool_relu_backward(const PoolShape& s, const T* y, const uint8_t* argmax, const T* dy,
+                            T* dx, Stream stream);
 }  // namespace cuda
 
 }  // namespace earshot

@@ -4,14 +4,23 @@
 namespace earshot::cuda {
 namespace {
 
+using LineSums = float[kLines][kWarp];
+
+/// Not within the template: see resize_tile in mel_resize.cuh.
+static __device__ inline LineSums& line_sums() {
+  static __shared__ LineSums of_line;
+  return of_line;
+}
+
+template <typename T>
 __global__ void __launch_bounds__(kWarp* kLines)
-    chunk_sums(RowChunks chunks, int64_t c, const float* x, float* sums) {
-  static __shared__ float of_line[kLines][kWarp];
+    chunk_sums(RowChunks chunks, int64_t c, const T* x, float* sums) {
+  LineSums& of_line = line_sums();
   const int64_t k = blockIdx.y, i = channel();
   float sum = 0;
   if (i < c)
     for (int64_t r = chunks.begin(k) + threadIdx.y; r < chunks.end(k); r += kLines)
-      sum += x[r * c + i];
+      sum += to_float(x[r * c + i]);
   of_line[threadIdx.y][threadIdx.x] = sum;
   __syncthreads();
   if (threadIdx.y != 0 || i >= c) return;
@@ -34,11 +43,13 @@ struct MergeSums {
 
 int64_t column_sums_scratch(int64_t rows, int64_t c) { return RowChunks(rows).count * c; }
 
-void column_sums(int64_t rows, int64_t c, const float* x, float* scratch, float* out,
-                 Stream stream) {
+template <typename T>
+void column_sums(int64_t rows, int64_t c, const T* x, float* scratch, float* out, Stream stream) {
   const RowChunks chunks(rows);
-  launch("column_sums", chunk_sums, grid_of_chunks(chunks, c), stream, chunks, c, x, scratch);
+  launch("column_sums", chunk_sums<T>, grid_of_chunks(chunks, c), stream, chunks, c, x, scratch);
   launch_for_each("column_sums: merge", c, stream, MergeSums{chunks.count, c, scratch, out});
 }
+template void column_sums(int64_t, int64_t, const float*, float*, float*, Stream);
+template void column_sums(int64_t, int64_t, const Bf16*, float*, float*, Stream);
 
 }  // namespace earshot::cuda

@@ -65,10 +65,12 @@ void AudioCrops::plan_lines(Planner& planner) {
   runs_id_ = planner.lasting("crop_runs", {1, 1, runs, 3}, DType::kI32);
   for (size_t i = 0; i < levels_.size(); ++i)
     levels_[i].line_id = planner.lasting(fmt::format("line{}", i + 1),
-                                         {1, 1, hops * blocks_[i].line_cells(), channels(i)});
+                                         {1, 1, hops * blocks_[i].line_cells(), channels(i)},
+                                         tagger_.backend().activation_type());
 }
 
 Shape AudioCrops::plan(Planner& planner) {
+  const DType stored = tagger_.backend().activation_type();  // of all but the wave
   std::vector<int64_t> sizes;
   for (const CropGroup& group : groups_) {
     sizes.push_back(std::min(batch_, group.count));
@@ -79,7 +81,8 @@ Shape AudioCrops::plan(Planner& planner) {
     planner.set_batches(level.tile.passes);
     planner.advance();
     const Shape in{planner.max_batch(), 1, level.tile.in, in_channels(i)};
-    level.tile_in_id = planner.output(fmt::format("tiles{}", i + 1), in);
+    level.tile_in_id =
+        planner.output(fmt::format("tiles{}", i + 1), in, i == 0 ? DType::kF32 : stored);
     level.tiles.plan(planner, in);
     planner.advance();  // for the copy into the line
   }
@@ -90,13 +93,14 @@ Shape AudioCrops::plan(Planner& planner) {
     planner.set_batches(strips);
     planner.advance();
     const Shape in{planner.max_batch(), 1, level.block.strip, in_channels(i)};
-    level.strip_in_id = planner.output(fmt::format("strips{}", i + 1), in);
+    level.strip_in_id =
+        planner.output(fmt::format("strips{}", i + 1), in, i == 0 ? DType::kF32 : stored);
     level.strips.plan(planner, in);
   }
   planner.set_batches(sizes);
   planner.advance();
   const Shape crops{planner.max_batch(), 1, blocks_.back().out_width, channels(levels_.size() - 1)};
-  crops_in_id_ = planner.output("crops", crops);
+  crops_in_id_ = planner.output("crops", crops, stored);
   return rest_.plan(planner, crops);
 }
 

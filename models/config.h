@@ -88,6 +88,7 @@ struct Config {
   double width_spec = 1.0;
   int batch = 32;
   Precision precision = Precision::kF32;
+  bool deterministic = true;  // only algorithms that give the same bits in every run
   uint64_t seed = 1;
   bool class_weights = true;
   double dropout = 0.0;        // after each hidden dense layer, 0 <= p < 1

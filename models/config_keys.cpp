@@ -51,8 +51,11 @@ void add_model(Keys& keys) {
   keys.push_back(choice<Precision>(
       "precision",
       {{"fp32", Precision::kF32}, {"tf32", Precision::kTf32}, {"bf16", Precision::kBf16}},
-      "of the products inside convolutions and dense layers",
+      "of the products; bf16 also stores the activations of convolution blocks in it",
       [](auto& c) -> auto& { return c.precision; }));
+  keys.push_back(flag(
+      "deterministic", "only algorithms that give the same bits in every run on one device",
+      [](auto& c) -> auto& { return c.deterministic; }));
   keys.push_back(seed(
       "seed", "of the initial weights, the order of clips and the augmentation",
       [](auto& c) -> auto& { return c.seed; }));

@@ -28,6 +28,7 @@ struct RunPaths {
   fs::path info() const { return root / "run.json"; }
   fs::path config() const { return root / "config.yaml"; }
   fs::path log() const { return root / "log.jsonl"; }
+  fs::path plans() const { return root / "plans.json"; }  // algorithms that a GPU chose by time
   fs::path events() const { return root / "tensorboard"; }
   fs::path model(int fold, ModelKind kind) const;
   fs::path best(int fold, ModelKind kind) const { return model(fold, kind) / "best.safetensors"; }

@@ -6,7 +6,7 @@ namespace earshot {
 
 Tagger::Tagger(Backend& backend, const Config& config, ModelKind kind, int classes, bool trained)
     : backend_(backend), config_(config), kind_(kind), classes_(classes) {
-  backend.set_precision(config.precision);
+  backend.set_numerics({config.precision, config.deterministic});
   if (kind == ModelKind::kComb) {
     for (const char* prefix : {"audio.", "spec.", "head."})
       sets_.push_back({prefix, std::make_unique<Parameters>()});
@@ -32,7 +32,7 @@ Parameters& Tagger::trunk_parameters(ModelKind trunk) const {
 
 BatchNormOptions Tagger::norm_options() const {
   return {static_cast<float>(config_.batch_norm.momentum),
-          static_cast<float>(config_.batch_norm.epsilon)};
+          static_cast<float>(config_.batch_norm.epsilon), DType::kF32, DType::kF32};
 }
 
 std::unique_ptr<Layer> Tagger::block(ModelKind trunk, size_t index, const BlockRow& row) {
@@ -44,9 +44,13 @@ std::unique_ptr<Layer> Tagger::block(ModelKind trunk, size_t index, const BlockR
 }
 
 std::unique_ptr<Layer> Tagger::block_norm(ModelKind trunk, size_t index) {
-  return std::make_unique<BatchNorm>(
-      backend_, trunk_parameters(trunk), fmt::format("block{}.norm", index + 1),
-      table(trunk).blocks[index].convolutions.back().channels, norm_options());
+  const std::vector<BlockRow> rows = table(trunk).blocks;
+  BatchNormOptions options = norm_options();
+  options.x = backend_.activation_type();
+  if (index + 1 < rows.size()) options.y = options.x;  // dense layers take float32
+  return std::make_unique<BatchNorm>(backend_, trunk_parameters(trunk),
+                                     fmt::format("block{}.norm", index + 1),
+                                     rows[index].convolutions.back().channels, options);
 }
 
 void Tagger::add_blocks(Network& network, ModelKind trunk) {
@@ -102,6 +106,10 @@ void Tagger::initialise(uint64_t seed) {
 void Tagger::load_trunk(ModelKind trunk, const SafetensorsFile& file) {
   if (kind_ != ModelKind::kComb) fail("only cnn-comb has trunks to load");
   sets_[trunk == ModelKind::kAudio ? 0 : 1].parameters->load(file, "");
+}
+
+void Tagger::refresh_factors() {
+  for (Set& set : sets_) set.parameters->refresh_factors();
 }
 
 void Tagger::load(const SafetensorsFile& file) {
@@ -184,6 +192,7 @@ void TaggerPass::bind(void* base) {
 
 Tensor TaggerPass::forward(int64_t n, const StepInfo& step) {
   Backend& backend = tagger_.backend();
+  tagger_.refresh_factors();
   if (tagger_.kind() != ModelKind::kComb) {
     const Tensor features = tagger_.has_audio() ? networks_.audio.forward(wave(n), step)
                                                 : networks_.spec.forward(mel(n), step);

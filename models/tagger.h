@@ -30,6 +30,8 @@ class Tagger {
 
   /// The set that training changes: the whole single network, or the head.
   Parameters& trainable() const;
+  /// See Parameters::refresh_factors.
+  void refresh_factors();
   /// Draws the initial values of every set, the trunks' too; each set has its own stream.
   void initialise(uint64_t seed);
   /// cnn-comb: takes over a single network's blocks as a trunk (paper 2.3: "transferred").

@@ -69,6 +69,7 @@ TrainOutcome train(const TrainRequest& request) {
   make_run_folder(request.paths);
   const FolderLock lock(request.paths.root);
   open_run(request.paths, request.info, request.resume);
+  request.backend.keep_plans(request.paths.plans());
   remove_unfinished(request.paths);
   const auto states = read_states(request, kAllKinds);
   std::vector<Progressed> progressed;

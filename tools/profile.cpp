@@ -58,7 +58,7 @@ void work(const Options& o) {
   const Config config = load_config(o.config, o.set);
   const ModelKind kind = model_kind(o.model);
   const auto backend = select_backend(o.device.device, o.device.threads);
-  backend->set_precision(config.precision);
+  backend->set_numerics({config.precision, config.deterministic});
   const Roofline roofline = measure_roofline(*backend);
   const Profile profile =
       profile_step(*backend, config, kind, o.batch > 0 ? o.batch : config.batch, o.steps, roofline);

@@ -5,6 +5,7 @@
 #include <atomic>
 #include <csignal>
 #include <iostream>
+#include <optional>
 
 #include "data/classes.h"
 #include "engine/error.h"
@@ -30,6 +31,7 @@ struct Options {
   std::string config = "paper-2s", data, out;
   std::vector<std::string> set, models;
   bool resume = false, dry_run = false, eager = false;
+  std::optional<bool> deterministic;
   DeviceOptions device;
 };
 
@@ -48,6 +50,10 @@ void add_options(CLI::App& app, Options& o) {
   app.add_option("--models", o.models, "Phases to train; default: cnn-audio,cnn-spec,cnn-comb")
       ->delimiter(',')
       ->type_name("M");
+  app.add_flag("--deterministic,!--no-deterministic", o.deterministic,
+               "Sets the key of this name: whether only algorithms may be used that give the same "
+               "bits in every run")
+      ->take_last();
   add_device_options(app, o.device);
   app.add_flag("--eager", o.eager,
                "On a GPU: enqueue each step anew instead of replaying it; the same bits, slower");
@@ -56,7 +62,10 @@ void add_options(CLI::App& app, Options& o) {
 }
 
 void work(const Options& o) {
-  const Config config = load_config(o.config, o.set);
+  std::vector<std::string> set = o.set;
+  if (o.deterministic)
+    set.push_back(*o.deterministic ? "deterministic=true" : "deterministic=false");
+  const Config config = load_config(o.config, set);
   if (o.dry_run) {
     const size_t classes =
         o.data.empty() ? kFsdClasses.size() : Store(o.data).index().classes.size();

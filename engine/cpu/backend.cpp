@@ -121,14 +121,23 @@ class CpuBackend : public Backend {
     return std::make_unique<CpuRecording>(enqueue);
   }
 
-  void set_precision(Precision precision) override {
-    if (precision != Precision::kF32)
+  void set_numerics(const Numerics& numerics) override {
+    if (numerics.precision != Precision::kF32)
       fail_usage("precision: the CPU backend computes in fp32 only; set precision: fp32");
   }
+  DType activation_type() const override { return DType::kF32; }
+  void keep_plans(const std::filesystem::path&) override {}  // oneDNN measures nothing
+  void convert(const Tensor& from, const Tensor& to) override {
+    check_shape(to, from.shape, "convert");
+    if (to.type == DType::kBf16)
+      earshot::convert(from.shape.count(), from.f32(), to.bf16());
+    else
+      earshot::convert(from.shape.count(), from.bf16(), to.f32());
+  }
 
-  std::unique_ptr<Convolution> convolution(const ConvolutionShape& shape,
+  std::unique_ptr<Convolution> convolution(const ConvolutionShape& shape, const ConvolutionUse& use,
                                            const std::string& layer) override {
-    return make_cpu_convolution(shape, layer);
+    return make_cpu_convolution(shape, use, layer);
   }
   std::unique_ptr<FusedBlock> fused_block(const BlockShape& shape,
                                           const std::string& layer) override {

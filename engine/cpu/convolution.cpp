@@ -70,7 +70,7 @@ class MonoConvolution : public OwnConvolution {
   MonoConvolution(const ConvolutionShape& shape, const std::string& layer)
       : OwnConvolution(shape),
         s_(kernel_shape(shape)),
-        dense_(make_dense_convolution(shape, layer)) {}
+        dense_(make_dense_convolution(shape, PooledBackward::kFastest, layer)) {}
   int64_t forward_scratch() const override { return mono_conv_forward_scratch(s_) * kFloat; }
   int64_t backward_scratch() const override {
     return std::max(mono_conv_weight_scratch(s_) * kFloat, dense_->backward_scratch());
@@ -99,7 +99,7 @@ class LineConvolution : public OwnConvolution {
   LineConvolution(const ConvolutionShape& shape, const std::string& layer)
       : OwnConvolution(shape),
         line_(kernel_shape(shape), omp_get_max_threads()),
-        dense_(make_dense_convolution(shape, layer)) {}
+        dense_(make_dense_convolution(shape, PooledBackward::kFastest, layer)) {}
   int64_t forward_scratch() const override { return line_.forward_scratch() * kFloat; }
   int64_t backward_scratch() const override { return dense_->backward_scratch(); }
   void forward(const ConvolutionForward& t) override { line_.forward(unwrap(t), t.scratch.f32()); }
@@ -116,12 +116,15 @@ class LineConvolution : public OwnConvolution {
 }  // namespace
 
 std::unique_ptr<Convolution> make_cpu_convolution(const ConvolutionShape& shape,
+                                                  const ConvolutionUse& use,
                                                   const std::string& layer) {
   const PooledConvShape s = kernel_shape(shape);
+  if (use.pooled != PooledBackward::kFastest)
+    return make_dense_convolution(shape, use.pooled, layer);
   if (mono_conv_fits(s)) return std::make_unique<MonoConvolution>(shape, layer);
   if (Winograd::pays(s)) return std::make_unique<WinogradConvolution>(shape);
   if (LineConv::pays(s)) return std::make_unique<LineConvolution>(shape, layer);
-  return make_dense_convolution(shape, layer);
+  return make_dense_convolution(shape, use.pooled, layer);
 }
 
 }  // namespace earshot

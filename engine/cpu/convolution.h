@@ -10,6 +10,7 @@ namespace earshot {
 
 /// `layer` names errors.
 std::unique_ptr<Convolution> make_cpu_convolution(const ConvolutionShape& shape,
+                                                  const ConvolutionUse& use,
                                                   const std::string& layer);
 
 }  // namespace earshot

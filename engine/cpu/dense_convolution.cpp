@@ -4,6 +4,7 @@
 #include <oneapi/dnnl/dnnl.hpp>
 #include <unordered_map>
 
+#include "engine/pieces.h"
 #include "kernels/activation.h"
 #include "kernels/pool.h"
 #include "kernels/pooled_conv.h"
@@ -23,32 +24,18 @@ dnnl::stream& cpu_stream() {
   return stream;
 }
 
-/// Hands out aligned pieces of the scratch tensor; with no memory it only counts.
-class Pieces {
- public:
-  explicit Pieces(void* base = nullptr) : base_(static_cast<char*>(base)) {}
-  void* take(size_t bytes) {
-    char* piece = base_ + used_;
-    used_ += static_cast<int64_t>((bytes + 63) / 64 * 64);
-    return piece;
-  }
-  int64_t used() const { return used_; }
-
- private:
-  char* base_;
-  int64_t used_ = 0;
-};
-
 memory::desc describe(const Shape& s, memory::format_tag tag) {
   return {{s.n, s.c, s.h, s.w}, memory::data_type::f32, tag};
 }
 
 /// From this many cells a window on, our own backward over the winners beats oneDNN's dense one.
 constexpr int64_t kSparsePool = 8;
+constexpr int64_t kFloat = sizeof(float);
 
 class DenseConvolution : public Convolution {
  public:
-  DenseConvolution(const ConvolutionShape& shape, const std::string& layer) : s_(shape) {
+  DenseConvolution(const ConvolutionShape& shape, PooledBackward pooled, const std::string& layer)
+      : s_(shape), pooled_(pooled) {
     try {
       plan();
     } catch (const dnnl::error& error) {
@@ -61,7 +48,7 @@ class DenseConvolution : public Convolution {
     Pieces pieces;
     pieces.take(forward_.weights_desc().get_size());
     pieces.take(forward_.scratchpad_desc().get_size());
-    if (s_.pooled()) pieces.take(size_t(s_.unpooled().count()) * sizeof(float));
+    if (s_.pooled()) pieces.take(s_.unpooled().count() * kFloat);
     return pieces.used();
   }
 
@@ -69,13 +56,13 @@ class DenseConvolution : public Convolution {
     Pieces pieces;
     if (sparse()) {
       const PooledConvShape s = pooled_shape();
-      pieces.take(size_t(s.parts() * (s.weight_count() + s.c_out)) * sizeof(float));
+      pieces.take(s.parts() * (s.weight_count() + s.c_out) * kFloat);
       return pieces.used();
     }
     pieces.take(std::max(data_.weights_desc().get_size(), weights_.diff_weights_desc().get_size()));
     pieces.take(
         std::max(data_.scratchpad_desc().get_size(), weights_.scratchpad_desc().get_size()));
-    if (s_.pooled()) pieces.take(size_t(s_.unpooled().count()) * sizeof(float));
+    if (s_.pooled()) pieces.take(s_.unpooled().count() * kFloat);
     return pieces.used();
   }
 
@@ -194,13 +181,18 @@ class DenseConvolution : public Convolution {
   static void reorder(const memory& from, const memory& to, const dnnl::reorder& primitive) {
     run(primitive, {{DNNL_ARG_FROM, from}, {DNNL_ARG_TO, to}});
   }
-  bool sparse() const { return s_.pool_h * s_.pool_w >= kSparsePool; }
+  bool sparse() const {
+    if (pooled_ != PooledBackward::kFastest)
+      return s_.pooled() && pooled_ == PooledBackward::kSparse;
+    return s_.pool_h * s_.pool_w >= kSparsePool;
+  }
   PooledConvShape pooled_shape() const {
     return {s_.n, s_.h, s_.w, s_.c_in, s_.c_out, s_.kernel_h, s_.kernel_w, s_.pool_h, s_.pool_w};
   }
   PoolShape pool() const { return {s_.n, s_.h, s_.w, s_.c_out, s_.pool_h, s_.pool_w}; }
 
   ConvolutionShape s_;
+  PooledBackward pooled_;
   memory::desc user_weight_;
   dnnl::convolution_forward::primitive_desc forward_;
   dnnl::convolution_backward_data::primitive_desc data_;
@@ -212,8 +204,9 @@ class DenseConvolution : public Convolution {
 }  // namespace
 
 std::unique_ptr<Convolution> make_dense_convolution(const ConvolutionShape& shape,
+                                                    PooledBackward pooled,
                                                     const std::string& layer) {
-  return std::make_unique<DenseConvolution>(shape, layer);
+  return std::make_unique<DenseConvolution>(shape, pooled, layer);
 }
 
 }  // namespace earshot

@@ -12,6 +12,7 @@ namespace earshot {
 
 /// Any shape. `layer` names errors.
 std::unique_ptr<Convolution> make_dense_convolution(const ConvolutionShape& shape,
+                                                    PooledBackward pooled,
                                                     const std::string& layer);
 
 }  // namespace earshot

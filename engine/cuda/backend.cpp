@@ -19,9 +19,24 @@ constexpr int64_t kFloat = sizeof(float);
 
 BatchNormShape rows_of(const Tensor& t) { return {t.shape.rows(), t.shape.c}; }
 
+/// Calls work(x's cells, y's cells) with the types that batch norm has.
+template <typename Work>
+void stored_as(const Tensor& x, const Tensor& y, const Work& work) {
+  if (x.type == DType::kF32)
+    work(x.f32(), y.f32());
+  else if (y.type == DType::kF32)
+    work(x.bf16(), y.f32());
+  else
+    work(x.bf16(), y.bf16());
+}
+
 class CudaBackend : public Backend {
  public:
-  explicit CudaBackend(int index) : device_(index), products_(device_), log_mel_(device_) {}
+  explicit CudaBackend(int index)
+      : device_(index),
+        choices_(device_.environment(), plan_cache_path()),
+        products_(device_),
+        log_mel_(device_) {}
   std::string name() const override { return fmt::format("cuda:{}", device_.index()); }
   std::string description() const override { return device_.description(); }
 
@@ -56,45 +71,60 @@ class CudaBackend : public Backend {
     return record_graph(device_, enqueue);
   }
 
-  void set_precision(Precision precision) override {
-    if (precision == Precision::kBf16)
-      fail_usage("precision: the CUDA backend computes in fp32 or tf32; set precision: tf32");
-    precision_ = precision;
+  void set_numerics(const Numerics& numerics) override { numerics_ = numerics; }
+  DType activation_type() const override {
+    return numerics_.precision == Precision::kBf16 ? DType::kBf16 : DType::kF32;
+  }
+  void keep_plans(const std::filesystem::path& file) override { choices_.keep_in(file); }
+  void convert(const Tensor& from, const Tensor& to) override {
+    check_shape(to, from.shape, "convert");
+    launching("convert", from, [&] {
+      if (to.type == DType::kBf16)
+        cuda::convert(from.shape.count(), from.f32(), to.bf16(), stream());
+      else
+        cuda::convert(from.shape.count(), from.bf16(), to.f32(), stream());
+    });
   }
 
-  std::unique_ptr<Convolution> convolution(const ConvolutionShape& shape,
+  std::unique_ptr<Convolution> convolution(const ConvolutionShape& shape, const ConvolutionUse& use,
                                            const std::string& layer) override {
-    return make_convolution(device_, shape, precision_, layer);
+    return make_convolution(device_, choices_, {shape, use, numerics_, layer});
   }
   std::unique_ptr<FusedBlock> fused_block(const BlockShape& shape,
                                           const std::string& layer) override {
-    return make_fused_block(device_, shape, precision_, layer);
+    return make_fused_block(device_, shape, numerics_.precision, layer);
   }
 
   void batch_norm_train(const BatchNormForward& t) override {
     check_shape(t.y, t.x.shape, "batch norm");
-    launching("batch norm", t.x, [&] {
-      cuda::batch_norm_train(
-          rows_of(t.x), t.x.f32(), t.gamma.f32(), t.beta.f32(), t.momentum, t.epsilon,
-          {t.mean.f32(), t.inverse_deviation.f32(), t.moving_mean.f32(), t.moving_variance.f32()},
-          t.y.f32(), floats(batch_norm_scratch(rows_of(t.x))), stream());
+    stored_as(t.x, t.y, [&]<typename X, typename Y>(X* x, Y* y) {
+      launching("batch norm", t.x, [&] {
+        cuda::batch_norm_train(
+            rows_of(t.x), x, t.gamma.f32(), t.beta.f32(), t.momentum, t.epsilon,
+            {t.mean.f32(), t.inverse_deviation.f32(), t.moving_mean.f32(), t.moving_variance.f32()},
+            y, floats(batch_norm_scratch(rows_of(t.x))), stream());
+      });
     });
   }
   void batch_norm_inference(const BatchNormForward& t) override {
     check_shape(t.y, t.x.shape, "batch norm");
-    launching("batch norm", t.x, [&] {
-      cuda::batch_norm_inference(rows_of(t.x), t.x.f32(), t.gamma.f32(), t.beta.f32(),
-                                 t.moving_mean.f32(), t.moving_variance.f32(), t.epsilon, t.y.f32(),
-                                 stream());
+    stored_as(t.x, t.y, [&]<typename X, typename Y>(X* x, Y* y) {
+      launching("batch norm", t.x, [&] {
+        cuda::batch_norm_inference(rows_of(t.x), x, t.gamma.f32(), t.beta.f32(),
+                                   t.moving_mean.f32(), t.moving_variance.f32(), t.epsilon, y,
+                                   stream());
+      });
     });
   }
   void batch_norm_backward(const BatchNormBackward& t) override {
     check_shape(t.dy, t.x.shape, "batch norm backward");
-    launching("batch norm backward", t.x, [&] {
-      cuda::batch_norm_backward(rows_of(t.x), t.x.f32(), t.dy.f32(), t.gamma.f32(), t.mean.f32(),
-                                t.inverse_deviation.f32(),
-                                {t.dx.f32(), t.dgamma.f32(), t.dbeta.f32()},
-                                floats(batch_norm_scratch(rows_of(t.x))), stream());
+    stored_as(t.x, t.dy, [&]<typename X, typename Y>(X* x, Y* dy) {
+      launching("batch norm backward", t.x, [&] {
+        cuda::batch_norm_backward(rows_of(t.x), x, dy, t.gamma.f32(), t.mean.f32(),
+                                  t.inverse_deviation.f32(),
+                                  {t.dx.as<X>(), t.dgamma.f32(), t.dbeta.f32()},
+                                  floats(batch_norm_scratch(rows_of(t.x))), stream());
+      });
     });
   }
 
@@ -103,8 +133,8 @@ class CudaBackend : public Backend {
     const int64_t n = t.x.shape.n, in = t.x.shape.features(), out = t.y.shape.c;
     check_shape(t.weight, {in, 1, 1, out}, "dense");
     check_shape(t.y, {n, 1, 1, out}, "dense");
-    products_.run({false, false, out, n, in, true, t.activation, precision_}, t.weight.f32(),
-                  t.x.f32(), t.bias.f32(), t.y.f32(), t.y.name);
+    products_.run({false, false, out, n, in, true, t.activation, numerics_.precision},
+                  t.weight.f32(), t.x.f32(), t.bias.f32(), t.y.f32(), t.y.name);
   }
   void dense_backward(const DenseBackward& t) override {
     const int64_t n = t.x.shape.n, in = t.x.shape.features(), out = t.dy.shape.c;
@@ -115,11 +145,11 @@ class CudaBackend : public Backend {
       column_sums(n, out, t.dy.f32(), floats(column_sums_scratch(n, out)), t.dbias.f32(), stream());
     });
     const auto plain = Activation::kNone;
-    products_.run({false, true, out, in, n, false, plain, precision_}, t.dy.f32(), t.x.f32(),
-                  nullptr, t.dweight.f32(), t.y.name);
+    products_.run({false, true, out, in, n, false, plain, numerics_.precision}, t.dy.f32(),
+                  t.x.f32(), nullptr, t.dweight.f32(), t.y.name);
     if (t.dx.data)
-      products_.run({true, false, in, n, out, false, plain, precision_}, t.weight.f32(), t.dy.f32(),
-                    nullptr, t.dx.f32(), t.y.name);
+      products_.run({true, false, in, n, out, false, plain, numerics_.precision}, t.weight.f32(),
+                    t.dy.f32(), nullptr, t.dx.f32(), t.y.name);
   }
 
   void dropout(const Dropout& t) override {
@@ -158,7 +188,10 @@ class CudaBackend : public Backend {
   void copy_cells(const CellRuns& runs, const Tensor& from, const Tensor& to) override {
     check_channels(from, to, "copy cells");
     launching("copy cells", to, [&] {
-      cuda::copy_cells(runs, to.shape.c, from.f32(), to.f32(), stream());
+      if (to.type == DType::kBf16)
+        cuda::copy_cells(runs, to.shape.c, from.bf16(), to.bf16(), stream());
+      else
+        cuda::copy_cells(runs, to.shape.c, from.f32(), to.f32(), stream());
     });
   }
 
@@ -198,9 +231,10 @@ class CudaBackend : public Backend {
   float* floats(int64_t count) { return static_cast<float*>(device_.scratch(count * kFloat)); }
 
   Device device_;
+  PlanChoices choices_;
   Products products_;
   LogMelBatch log_mel_;
-  Precision precision_ = Precision::kF32;
+  Numerics numerics_;
 };
 
 }  // namespace

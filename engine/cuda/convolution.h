@@ -1,16 +1,18 @@
-// Convolution + bias + ReLU on cuDNN graphs, max-pool on kernels/pool.cu, channels last.
+// Convolution + bias + ReLU on cuDNN graphs, max-pool on kernels/pool.cu, the backward of pooled
+// convolutions also on kernels/pooled_conv.cu, channels last. Plans are the fastest by measurement
+// (plan_cache.h).
 #pragma once
 
 #include <memory>
-#include <string>
 
 #include "engine/backend.h"
+#include "engine/cuda/convolution_graphs.h"
 #include "engine/cuda/device.h"
 
 namespace earshot::cuda {
 
-/// `layer` names errors. Throws Error where cuDNN has no plan. `device` must outlive it.
-std::unique_ptr<Convolution> make_convolution(Device& device, const ConvolutionShape& shape,
-                                              Precision precision, const std::string& layer);
+/// Throws Error where cuDNN has no plan. `device` must outlive it.
+std::unique_ptr<Convolution> make_convolution(Device& device, PlanChoices& choices,
+                                              const ConvolutionRequest& request);
 
 }  // namespace earshot::cuda

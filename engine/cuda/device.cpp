@@ -41,6 +41,14 @@ std::string Device::description() const {
       cudnn / 10000, cudnn % 10000 / 100, cudnn % 100);
 }
 
+PlanEnvironment Device::environment() const {
+  cudaDeviceProp p{};
+  check(cudaGetDeviceProperties(&p, index_), "properties of GPU {}", index_);
+  int driver = 0;
+  check(cudaDriverGetVersion(&driver), "version of the driver");
+  return {p.name, p.major * 10 + p.minor, driver, cudnnGetVersion()};
+}
+
 int64_t Device::free_bytes() const {
   size_t free = 0, total = 0;
   check(cudaMemGetInfo(&free, &total), "free memory of GPU {}", index_);

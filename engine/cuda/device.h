@@ -8,6 +8,7 @@
 
 #include "engine/backend.h"
 #include "engine/cuda/check.h"
+#include "engine/cuda/plan_cache.h"
 
 namespace earshot::cuda {
 
@@ -29,6 +30,7 @@ class Device {
 
   int index() const { return index_; }
   std::string description() const;
+  PlanEnvironment environment() const;
   cudaStream_t stream() const { return stream_.get(); }
   cudnnHandle_t cudnn() const { return cudnn_.get(); }
   cublasLtHandle_t blas() const { return blas_.get(); }

@@ -98,6 +98,31 @@ Descriptor engine_of(const Descriptor& configuration) {
   return engine;
 }
 
+/// "eng14 k2=3 k13=0": the engine's number and the settings that a heuristic chose for it.
+std::string name_of(const Descriptor& configuration, const Descriptor& engine) {
+  std::string name = fmt::format("eng{}", integer(engine, CUDNN_ATTR_ENGINE_GLOBAL_INDEX));
+  std::vector<Descriptor> choices;
+  std::vector<cudnnBackendDescriptor_t> raw;
+  for (int i = 0; i < CUDNN_KNOB_TYPE_COUNTS; ++i)
+    raw.push_back(choices.emplace_back(CUDNN_BACKEND_KNOB_CHOICE_DESCRIPTOR).get());
+  int64_t count = 0;
+  check(cudnnBackendGetAttribute(configuration.get(), CUDNN_ATTR_ENGINECFG_KNOB_CHOICES,
+                                 CUDNN_TYPE_BACKEND_DESCRIPTOR, CUDNN_KNOB_TYPE_COUNTS, &count,
+                                 raw.data()),
+        "settings");
+  for (int64_t i = 0; i < count; ++i) {
+    const Descriptor& choice = choices[static_cast<size_t>(i)];
+    cudnnBackendKnobType_t type = CUDNN_KNOB_TYPE_COUNTS;
+    int64_t one = 0;
+    check(cudnnBackendGetAttribute(choice.get(), CUDNN_ATTR_KNOB_CHOICE_KNOB_TYPE,
+                                   CUDNN_TYPE_KNOB_TYPE, 1, &one, &type),
+          "settings");
+    name += fmt::format(" k{}={}", static_cast<int>(type),
+                        integer(choice, CUDNN_ATTR_KNOB_CHOICE_KNOB_VALUE));
+  }
+  return name;
+}
+
 }  // namespace
 
 Descriptor::Descriptor(cudnnBackendDescriptorType_t type) {
@@ -127,7 +152,7 @@ Descriptor described_device(const std::string& json) {
   return device;
 }
 
-cudnnStatus_t Plan::run(cudnnHandle_t handle, std::initializer_list<Binding> bindings,
+cudnnStatus_t Plan::run(cudnnHandle_t handle, const std::vector<Binding>& bindings,
                         void* workspace) const {
   std::array<int64_t, 8> uids{};
   std::array<void*, 8> data{};
@@ -144,30 +169,32 @@ cudnnStatus_t Plan::run(cudnnHandle_t handle, std::initializer_list<Binding> bin
   return cudnnBackendExecute(handle, plan_.get(), pack.get());
 }
 
-Plan choose_plan(const std::vector<Descriptor>& operations, const PlanTarget& target,
-                 const PlanLimits& limits, const std::string& what) try {
+std::vector<Candidate> candidates(const std::vector<Descriptor>& operations,
+                                  const PlanTarget& target, const PlanLimits& limits) {
   const Descriptor graph = operation_graph(operations, target);
-  int64_t seen = 0, too_large = 0;
+  std::vector<Candidate> found;
   for (const auto mode : {CUDNN_HEUR_MODE_A, CUDNN_HEUR_MODE_FALLBACK})
-    for (const Descriptor& configuration : configurations(graph, target, mode)) {
-      ++seen;
+    for (Descriptor& configuration : configurations(graph, target, mode)) {
       const Descriptor engine = engine_of(configuration);
       if (!allowed(engine, limits)) continue;
-      Descriptor plan(CUDNN_BACKEND_EXECUTION_PLAN_DESCRIPTOR);
-      plan.descriptor(CUDNN_ATTR_EXECUTION_PLAN_ENGINE_CONFIG, configuration);
-      if (target.device) plan.descriptor(CUDNN_ATTR_EXECUTION_PLAN_DEVICEPROP, *target.device);
-      if (target.handle)
-        plan.set(CUDNN_ATTR_EXECUTION_PLAN_HANDLE, CUDNN_TYPE_HANDLE, target.handle);
-      if (!plan.try_finalize()) continue;
-      const int64_t workspace = integer(plan, CUDNN_ATTR_EXECUTION_PLAN_WORKSPACE_SIZE);
-      if (workspace <= limits.workspace)
-        return {std::move(plan), workspace, integer(engine, CUDNN_ATTR_ENGINE_GLOBAL_INDEX)};
-      ++too_large;
+      const std::string name = name_of(configuration, engine);
+      const auto same = [&](const Candidate& other) { return other.name == name; };
+      if (std::none_of(found.begin(), found.end(), same))
+        found.push_back({std::move(configuration), name});
     }
-  fail("cuDNN has no plan: {} engines seen, {} of them want more workspace than {:.0f} MB", seen,
-       too_large, 1e-6 * static_cast<double>(limits.workspace));
-} catch (const Error& error) {
-  fail("{}: {}", what, error.what());
+  return found;
+}
+
+std::optional<Plan> try_plan(const Candidate& candidate, const PlanTarget& target,
+                             const PlanLimits& limits) {
+  Descriptor plan(CUDNN_BACKEND_EXECUTION_PLAN_DESCRIPTOR);
+  plan.descriptor(CUDNN_ATTR_EXECUTION_PLAN_ENGINE_CONFIG, candidate.configuration);
+  if (target.device) plan.descriptor(CUDNN_ATTR_EXECUTION_PLAN_DEVICEPROP, *target.device);
+  if (target.handle) plan.set(CUDNN_ATTR_EXECUTION_PLAN_HANDLE, CUDNN_TYPE_HANDLE, target.handle);
+  if (!plan.try_finalize()) return std::nullopt;
+  const int64_t workspace = integer(plan, CUDNN_ATTR_EXECUTION_PLAN_WORKSPACE_SIZE);
+  if (workspace > limits.workspace) return std::nullopt;
+  return Plan(std::move(plan), workspace, candidate.name);
 }
 
 }  // namespace earshot::cuda

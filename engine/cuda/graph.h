@@ -1,5 +1,5 @@
-// cuDNN's graph interface (cudnnBackend*): descriptors that free themselves, and the choice of an
-// execution plan for a graph. A plan is made for the GPU behind a handle or, without any GPU or
+// cuDNN's graph interface (cudnnBackend*): descriptors that free themselves, and the
+// execution plans of a graph. A plan is made for the GPU behind a handle or, without any GPU or
 // driver, for a described one.
 #pragma once
 
@@ -8,6 +8,7 @@
 #include <cstdint>
 #include <initializer_list>
 #include <memory>
+#include <optional>
 #include <string>
 #include <type_traits>
 #include <vector>
@@ -70,21 +71,31 @@ struct Binding {
 
 class Plan {
  public:
-  Plan(Descriptor plan, int64_t workspace, int64_t engine)
-      : plan_(std::move(plan)), workspace_(workspace), engine_(engine) {}
-  int64_t workspace() const { return workspace_; }  // bytes
-  int64_t engine() const { return engine_; }        // cuDNN's number of it
-  cudnnStatus_t run(cudnnHandle_t handle, std::initializer_list<Binding> bindings,
+  Plan(Descriptor plan, int64_t workspace, std::string name)
+      : plan_(std::move(plan)), workspace_(workspace), name_(std::move(name)) {}
+  int64_t workspace() const { return workspace_; }   // bytes
+  const std::string& name() const { return name_; }  // of its candidate
+  cudnnStatus_t run(cudnnHandle_t handle, const std::vector<Binding>& bindings,
                     void* workspace) const;
 
  private:
   Descriptor plan_;
-  int64_t workspace_, engine_;
+  int64_t workspace_;
+  std::string name_;
 };
 
-/// The first plan of cuDNN's heuristics within the limits. Engines that are compiled at run time
-/// stay out: they cost up to a second each. Throws Error beginning with `what` where there is none.
-Plan choose_plan(const std::vector<Descriptor>& operations, const PlanTarget& target,
-                 const PlanLimits& limits, const std::string& what);
+/// An engine of cuDNN with its settings for one graph. It may yet turn out to have no plan.
+struct Candidate {
+  Descriptor configuration;
+  std::string name;  // engine and settings: "eng14 k2=3 k13=0"
+};
+/// What cuDNN's heuristics suggest and the limits allow, best guess first, each once. Engines that
+/// are compiled at run time stay out: they cost up to a second each. Throws Error where the graph
+/// is malformed.
+std::vector<Candidate> candidates(const std::vector<Descriptor>& operations,
+                                  const PlanTarget& target, const PlanLimits& limits);
+/// The plan, unless there is none or it wants more workspace than the limits allow.
+std::optional<Plan> try_plan(const Candidate& candidate, const PlanTarget& target,
+                             const PlanLimits& limits);
 
 }  // namespace earshot::cuda

@@ -58,7 +58,7 @@ inline std::vector<TestBackend> test_backends() {
 inline Backend& open_backend(const TestBackend& of) {
   static const std::unique_ptr<Backend> cpu = make_cpu_backend(2);
   Backend& backend = of.name == "cpu" ? *cpu : *test_gpu().backend;
-  backend.set_precision(of.precision);
+  backend.set_numerics({of.precision});
   return backend;
 }
 

@@ -51,8 +51,8 @@ const ConvolutionShape kShapes[] = {
 
 /// Planned, with every tensor on the device inside guards.
 struct OnDevice {
-  OnDevice(Backend& device, const ConvolutionShape& shape)
-      : s(shape), backend(device), plan(device.convolution(shape, "test")) {}
+  OnDevice(Backend& device, const ConvolutionShape& shape, const ConvolutionUse& use = {})
+      : s(shape), backend(device), plan(device.convolution(shape, use, "test")) {}
 
   const ConvolutionShape& s;
   Backend& backend;
@@ -77,21 +77,26 @@ struct OnDevice {
 
 class ConvolutionTest : public testing::TestWithParam<std::tuple<TestBackend, ConvolutionShape>> {
  protected:
-  void fill(std::vector<float> (*values)(int64_t, uint32_t)) {
+  void fill(std::vector<float> (*values)(int64_t, uint32_t)) { fill(values, on); }
+  void fill(std::vector<float> (*values)(int64_t, uint32_t), OnDevice& to) {
     x = values(s.x().count(), 1);
     weight = values(s.weight().count(), 2);
     bias = values(s.c_out, 3);
-    on.x.set(x);
-    on.weight.set(weight);
-    on.bias.set(bias);
+    to.x.set(x);
+    to.weight.set(weight);
+    to.bias.set(bias);
   }
+  void backward_matches(OnDevice& planned);
   ConvolutionShape s = std::get<1>(GetParam());
   Precision precision = std::get<0>(GetParam()).precision;
   OnDevice on{open_backend(std::get<0>(GetParam())), s};
   std::vector<float> x, weight, bias;
   int64_t taps = s.kernel_h * s.kernel_w * s.c_in;
   /// Its tiles share their rounding (tests/reference/winograd_bound.h).
-  bool winograd() const { return on.plan->implementation().find("winograd") != std::string::npos; }
+  static bool winograd(const OnDevice& planned) {
+    return planned.plan->implementation().find("winograd") != std::string::npos;
+  }
+  bool winograd() const { return winograd(on); }
 };
 
 std::vector<float> smooth(int64_t count, uint32_t name) { return random_values(count, name); }
@@ -120,20 +125,20 @@ TEST_P(ConvolutionTest, ForwardMatches) {
   expect_close(on.y.get(), expected.y, product_rounding(precision, terms, sizes), "y");
 }
 
-TEST_P(ConvolutionTest, BackwardMatchesFromTheSavedOutputs) {
-  fill(smooth);
-  on.forward();
-  const Values y = widen(on.y.get());
+void ConvolutionTest::backward_matches(OnDevice& planned) {
+  fill(smooth, planned);
+  planned.forward();
+  const Values y = widen(planned.y.get());
   // The winners that the engine chose; without a pool there is one cell a window.
-  const Pooled saved{y, s.pooled() ? on.argmax.get<uint8_t>() : Cells(y.size(), 0), {}};
+  const Pooled saved{y, s.pooled() ? planned.argmax.get<uint8_t>() : Cells(y.size(), 0), {}};
   const std::vector<float> dy = random_values(s.y().count(), 4);
-  on.dy.set(dy);
-  on.backward(on.dx);
+  planned.dy.set(dy);
+  planned.backward(planned.dx);
   const auto expected =
       reference::convolution_backward(s, widen(x), widen(weight), saved, widen(dy));
   auto sizes = reference::convolution_backward(s, absolute(widen(x)), absolute(widen(weight)),
                                                saved, absolute(widen(dy)));
-  if (winograd() && s.kernel_h > 1) {  // gradients along one axis have no transforms
+  if (winograd(planned) && s.kernel_h > 1) {  // gradients along one axis have no transforms
     const PoolShape pool{s.n, s.h, s.w, s.c_out, s.pool_h, s.pool_w};
     const Values ahead =
         reference::max_pool_relu_backward(pool, saved.y, saved.argmax, absolute(widen(dy)));
@@ -143,11 +148,22 @@ TEST_P(ConvolutionTest, BackwardMatchesFromTheSavedOutputs) {
     sizes.dweight = own.dweight;
   }
   const int64_t rows = s.y().rows();  // at most so many gradients meet in a weight
-  expect_close(on.dweight.get(), expected.dweight, product_rounding(precision, rows, sizes.dweight),
-               "dweight");
-  expect_close(on.dbias.get(), expected.dbias, rounding(growth(rows), sizes.dbias), "dbias");
-  expect_close(on.dx.get(), expected.dx,
+  expect_close(planned.dweight.get(), expected.dweight,
+               product_rounding(precision, rows, sizes.dweight), "dweight");
+  expect_close(planned.dbias.get(), expected.dbias, rounding(growth(rows), sizes.dbias), "dbias");
+  expect_close(planned.dx.get(), expected.dx,
                product_rounding(precision, s.kernel_h * s.kernel_w * s.c_out, sizes.dx), "dx");
+}
+
+TEST_P(ConvolutionTest, BackwardMatchesFromTheSavedOutputs) { backward_matches(on); }
+
+// Whichever of the two is faster here, both are right.
+TEST_P(ConvolutionTest, BothBackwardsOfAPoolMatch) {
+  if (!s.pooled()) GTEST_SKIP() << "no pool";
+  for (const PooledBackward pooled : {PooledBackward::kDense, PooledBackward::kSparse}) {
+    OnDevice other(on.backend, s, {Gradients::kWeightAndInput, pooled});
+    backward_matches(other);
+  }
 }
 
 TEST_P(ConvolutionTest, WithoutDxTheOtherGradientsAreTheSame) {

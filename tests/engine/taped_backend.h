@@ -60,11 +60,16 @@ class TapedBackend : public Backend {
     tape_ = nullptr;
     return tape;
   }
-  void set_precision(Precision precision) override { cpu_->set_precision(precision); }
+  void set_numerics(const Numerics& numerics) override { cpu_->set_numerics(numerics); }
+  DType activation_type() const override { return cpu_->activation_type(); }
+  void keep_plans(const std::filesystem::path& file) override { cpu_->keep_plans(file); }
+  void convert(const Tensor& from, const Tensor& to) override {
+    run([=, this] { cpu_->convert(from, to); });
+  }
 
-  std::unique_ptr<Convolution> convolution(const ConvolutionShape& shape,
+  std::unique_ptr<Convolution> convolution(const ConvolutionShape& shape, const ConvolutionUse& use,
                                            const std::string& layer) override {
-    return std::make_unique<TapedConvolution>(*this, cpu_->convolution(shape, layer));
+    return std::make_unique<TapedConvolution>(*this, cpu_->convolution(shape, use, layer));
   }
   std::unique_ptr<FusedBlock> fused_block(const BlockShape&, const std::string&) override {
     return nullptr;

@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include "kernels/batch_norm.h"
+#include "tests/kernels/stored.h"
 #include "tests/reference/compare.h"
 #include "tests/reference/reference.h"
 #include "tests/reference/values.h"
@@ -17,9 +18,18 @@ struct BatchNormCalls {
   decltype(&batch_norm_backward) backward;
 };
 
+/// What x, dx and y, dy are rounded to on their way in and out of the calls.
+struct BatchNormStorage {
+  bool x_is_bf16 = false, y_is_bf16 = false;
+};
+
 class BatchNormBody {
  public:
-  BatchNormBody(const BatchNormShape& shape, const BatchNormCalls& form) : s(shape), calls(form) {}
+  BatchNormBody(const BatchNormShape& shape, const BatchNormCalls& form, BatchNormStorage as = {})
+      : s(shape), calls(form), storage(as) {
+    if (storage.x_is_bf16) x = representable<Bf16>(x);
+    if (storage.y_is_bf16) dy = representable<Bf16>(dy);
+  }
 
   void train_matches() {
     const auto expected = reference::batch_norm_train(s, widen(x), exact);
@@ -30,8 +40,10 @@ class BatchNormBody {
     Values relative = expected.inverse_deviation;
     for (double& v : relative) v *= 1 + 5 * v;  // variance: sum, and |x| against the deviation
     expect_close(deviation, expected.inverse_deviation, rounding(g, relative), "inverse deviation");
-    expect_close(y, expected.y,
-                 rounding(g, magnitude_of_y(expected.mean, expected.inverse_deviation)), "y");
+    expect_close(
+        y, expected.y,
+        of_y(rounding(g, magnitude_of_y(expected.mean, expected.inverse_deviation)), expected.y),
+        "y");
     const Values one(c, 1.0), two(c, 2.0);
     const double fresh = 1 - exact.momentum;  // exact in float32; the share of the batch's moments
     expect_close(moving_mean, expected.moving_mean, rounding(growth(1) + fresh * 5 * g, one),
@@ -56,8 +68,10 @@ class BatchNormBody {
     Values inverse(c);
     for (size_t k = 0; k < c; ++k)
       inverse[k] = 1 / std::sqrt(exact.moving_variance[k] + exact.epsilon);
-    expect_close(y, reference::batch_norm_inference(s, widen(x), exact),
-                 rounding(growth(1), magnitude_of_y(exact.moving_mean, inverse)), "inference y");
+    const Values expected = reference::batch_norm_inference(s, widen(x), exact);
+    expect_close(y, expected,
+                 of_y(rounding(growth(1), magnitude_of_y(exact.moving_mean, inverse)), expected),
+                 "inference y");
   }
 
   void backward_matches() {
@@ -86,7 +100,10 @@ class BatchNormBody {
     const double g = growth(s.rows);
     expect_close(dbeta, expected.dbeta, rounding(g, dbeta_size), "dbeta");
     expect_close(dgamma, expected.dgamma, rounding(g, dgamma_size), "dgamma");
-    expect_close(dx, expected.dx, rounding(g, dx_size), "dx");
+    const Values of_dx = rounding(g, dx_size);
+    expect_close(dx, expected.dx, storage.x_is_bf16 ? stored_as_bf16(of_dx, expected.dx) : of_dx,
+                 "dx");
+    if (storage.x_is_bf16 != storage.y_is_bf16) return;  // dy has no place for dx
 
     std::vector<float> place = dy, again(c), once_more(c);
     calls.backward(s, x.data(), place.data(), gamma.data(), mean.data(), deviation.data(),
@@ -100,13 +117,14 @@ class BatchNormBody {
 
   BatchNormShape s;
   BatchNormCalls calls;
+  BatchNormStorage storage;
   size_t c = static_cast<size_t>(s.c);
   // Means far from zero, as after a ReLU, so that a variance of squares alone would cancel.
   std::vector<float> x = random_values(s.rows * s.c, 1, 2, 5);
   std::vector<float> gamma = random_values(s.c, 2), beta = random_values(s.c, 3);
   std::vector<float> moving_mean = random_values(s.c, 4);
   std::vector<float> moving_variance = random_values(s.c, 5, 0.1, 2);
-  const std::vector<float> dy = random_values(s.rows * s.c, 6);
+  std::vector<float> dy = random_values(s.rows * s.c, 6);
   std::vector<float> mean = std::vector<float>(c), deviation = mean;
   std::vector<float> y = std::vector<float>(x.size());
   reference::NormParameters exact{widen(gamma),
@@ -120,6 +138,9 @@ class BatchNormBody {
     calls.train(s, x.data(), gamma.data(), beta.data(), kMomentum, kEpsilon,
                 {mean.data(), deviation.data(), moving_mean.data(), moving_variance.data()},
                 y.data());
+  }
+  Values of_y(const Values& tolerance, const Values& expected) const {
+    return storage.y_is_bf16 ? stored_as_bf16(tolerance, expected) : tolerance;
   }
   /// Errors of mean and deviation are relative to the values, |x| <= 5; a normalised value
   /// carries the latter in proportion: |gamma| / deviation 5 (1 + |normal|) + |beta|.

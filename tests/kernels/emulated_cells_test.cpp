@@ -1,5 +1,6 @@
 #include "tests/emulator/emulator.h"
 #include "tests/kernels/cells_body.h"
+#include "tests/kernels/stored.h"
 
 namespace earshot {
 namespace {
@@ -8,21 +9,26 @@ using namespace cells_body;
 
 class EmulatedCells : public testing::TestWithParam<CellsCase> {};
 
-TEST_P(EmulatedCells, AreCopiedOrPooledAndTheOthersStay) {
-  const CellsCase& t = GetParam();
-  const std::vector<float> from = random_values(kFrom * t.c, 1), to = random_values(kTo * t.c, 2);
+template <typename T>
+void are_copied_or_pooled(const CellsCase& t) {
+  const auto from = representable<T>(random_values(kFrom * t.c, 1));
+  const auto to = representable<T>(random_values(kTo * t.c, 2));
   const emulator::Input<CellRun> on_runs("runs", t.runs);
-  const emulator::Input<float> on_from("from", from);
-  emulator::InOut<float> on_to("to", to);
+  const emulator::Input<T> on_from("from", stored<T>(from));
+  emulator::InOut<T> on_to("to", stored<T>(to));
   cuda::copy_cells({on_runs.data(), static_cast<int64_t>(t.runs.size()), t.pool}, t.c,
                    on_from.data(), on_to.data(), nullptr);
-  EXPECT_EQ(on_to.values(), defined(t, from, to));
+  EXPECT_EQ(loaded(on_to.values()), defined(t, from, to));
 }
+TEST_P(EmulatedCells, AreCopiedOrPooledAndTheOthersStay) {
+  are_copied_or_pooled<float>(GetParam());
+}
+TEST_P(EmulatedCells, AreCopiedOrPooledInBf16) { are_copied_or_pooled<Bf16>(GetParam()); }
 
 INSTANTIATE_TEST_SUITE_P(Cases, EmulatedCells, testing::ValuesIn(cases()));
 
 TEST(EmulatedCells, NothingToDoIsNoLaunch) {
-  cuda::copy_cells({nullptr, 0, 1}, 4, nullptr, nullptr, nullptr);
+  cuda::copy_cells<float>({nullptr, 0, 1}, 4, nullptr, nullptr, nullptr);
 }
 
 }  // namespace

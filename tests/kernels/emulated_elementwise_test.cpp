@@ -4,6 +4,7 @@
 #include "kernels/activation.h"
 #include "kernels/adam.h"
 #include "tests/emulator/emulator.h"
+#include "tests/kernels/stored.h"
 #include "tests/reference/values.h"
 
 namespace earshot {
@@ -37,14 +38,28 @@ TEST_P(EmulatedElementwise, AdamIsTheCpus) {
   }
 }
 
-TEST_P(EmulatedElementwise, ReluBackwardIsTheCpus) {
+template <typename T>
+void relu_backward_is_the_cpus(int64_t count) {
   const std::vector<float> y = coarse_values(count, 1);  // zeros among them
-  std::vector<float> dy = random_values(count, 2);
-  const Input<float> on_y("y", y);
-  InOut<float> on_dy("dy", dy);
+  std::vector<float> dy = representable<T>(random_values(count, 2));
+  const Input<T> on_y("y", stored<T>(y));
+  InOut<T> on_dy("dy", stored<T>(dy));
   cuda::relu_backward(count, on_y.data(), on_dy.data(), nullptr);
   relu_backward(count, y.data(), dy.data());
-  EXPECT_EQ(on_dy.values(), dy);
+  EXPECT_EQ(loaded(on_dy.values()), dy);
+}
+TEST_P(EmulatedElementwise, ReluBackwardIsTheCpus) { relu_backward_is_the_cpus<float>(count); }
+TEST_P(EmulatedElementwise, ReluBackwardIsTheCpusInBf16) { relu_backward_is_the_cpus<Bf16>(count); }
+
+TEST_P(EmulatedElementwise, ConversionsAreTheCpus) {
+  const std::vector<float> x = random_values(count, 1);
+  const Input<float> on_x("x", x);
+  Output<Bf16> narrow("narrow", count);
+  Output<float> wide("wide", count);
+  cuda::convert(count, on_x.data(), narrow.data(), nullptr);
+  cuda::convert(count, narrow.data(), wide.data(), nullptr);
+  EXPECT_EQ(narrow.values(), stored<Bf16>(x));
+  EXPECT_EQ(wide.values(), representable<Bf16>(x));
 }
 
 TEST_P(EmulatedElementwise, DropoutIsTheCpusAlsoInPlace) {
@@ -66,7 +81,7 @@ INSTANTIATE_TEST_SUITE_P(OddSizes, EmulatedElementwise,
                          testing::Values(1, 3, 255, 256, 257, 1001, 70000));
 
 TEST(EmulatedElementwise, NothingToDoIsNoLaunch) {
-  cuda::relu_backward(0, nullptr, nullptr, nullptr);
+  cuda::relu_backward<float>(0, nullptr, nullptr, nullptr);
 }
 
 TEST(EmulatedElementwise, BiasRelu) {

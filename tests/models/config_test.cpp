@@ -61,6 +61,7 @@ Config unusual() {
   config.width_spec = 1.0 / 3.0;
   config.batch = 7;
   config.precision = Precision::kBf16;
+  config.deterministic = false;
   config.seed = std::numeric_limits<uint64_t>::max();
   config.class_weights = false;
   config.dropout = 0.25;

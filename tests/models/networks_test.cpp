@@ -179,7 +179,7 @@ TEST_P(PaperNetwork, NoConvolutionFallsBackToAReferenceImplementation) {
                                      row.kernel_w,
                                      last ? block.pool_h : 1,
                                      last ? block.pool_w : 1};
-        const std::string used = backend->convolution(shape, "test")->implementation();
+        const std::string used = backend->convolution(shape, {}, "test")->implementation();
         EXPECT_FALSE(contains(used, "ref"))
             << to_string(x) << " by " << to_string(shape.weight()) << " uses " << used;
         EXPECT_FALSE(used.empty());

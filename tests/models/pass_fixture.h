@@ -7,6 +7,8 @@
 #include <cstring>
 
 #include "tests/engine/backend_fixture.h"
+#include "tests/engine/bf16_backend.h"
+#include "tests/kernels/stored.h"
 #include "tests/models/reference_network.h"
 #include "tests/reference/values.h"
 #include "tests/scratch.h"
@@ -137,7 +139,9 @@ class BoundPass {
       if (name.find(".conv") == std::string::npos) continue;
       const Tensor t = pass_.arena().at(static_cast<int>(id), memory_.data());
       const std::string convolution = name.substr(0, name.rfind('.'));
-      if (name.ends_with(".y")) found[convolution].y = host(t.first(n));
+      if (name.ends_with(".y"))
+        found[convolution].y =
+            t.type == DType::kBf16 ? loaded(host<Bf16>(t.first(n))) : host(t.first(n));
       if (name.ends_with(".argmax")) found[convolution].argmax = host<uint8_t>(t.first(n));
     }
     return found;
@@ -148,6 +152,17 @@ class BoundPass {
 };
 
 constexpr uint8_t kZeros = 0, kNans = 0xFF;  // 0xFFFFFFFF is a NaN
+
+/// Those of this run and one with bf16 activations.
+inline std::vector<TestBackend> tagger_backends() {
+  std::vector<TestBackend> backends = test_backends();
+  backends.push_back({test_on_gpu() ? "cuda_bf16" : "widened_bf16", Precision::kBf16});
+  return backends;
+}
+inline Backend& open_tagger_backend(const TestBackend& of) {
+  static Bf16Backend widened;
+  return of.name == "widened_bf16" ? widened : open_backend(of);
+}
 
 /// One test body for the three kinds on every backend.
 class TaggerTest : public testing::TestWithParam<std::tuple<TestBackend, ModelKind>> {
@@ -161,13 +176,13 @@ class TaggerTest : public testing::TestWithParam<std::tuple<TestBackend, ModelKi
     config.precision = std::get<0>(GetParam()).precision;
     return config;
   }
-  Backend* backend = &open_backend(std::get<0>(GetParam()));
+  Backend* backend = &open_tagger_backend(std::get<0>(GetParam()));
   Tagger tagger;
 };
 
 /// Kinds of taggers, on every backend of this run.
 inline auto tagger_cases(std::vector<ModelKind> kinds) {
-  return testing::Combine(testing::ValuesIn(test_backends()), testing::ValuesIn(kinds));
+  return testing::Combine(testing::ValuesIn(tagger_backends()), testing::ValuesIn(kinds));
 }
 inline std::string case_name(
     const testing::TestParamInfo<std::tuple<TestBackend, ModelKind>>& info) {

@@ -17,7 +17,8 @@
 
 namespace earshot {
 
-constexpr double kUnit = 0x1p-24;  // of float32: |rounded(x) - x| <= kUnit |x|
+constexpr double kUnit = 0x1p-24;     // of float32: |rounded(x) - x| <= kUnit |x|
+constexpr double kBf16Unit = 0x1p-8;  // the same of bfloat16
 
 /// Growth of the error of a float32 sum of `terms` products, in rounding units of the sum of their
 /// absolute values. The worst case is `terms`, but independent roundings exceed lambda sqrt(terms)
@@ -32,10 +33,11 @@ inline std::vector<double> rounding(double growth, std::span<const double> magni
   return tolerance;
 }
 
-/// Matrix units may cut the factors of a product first: |cut(x) - x| <= unit |x|, 10 bits of
-/// mantissa in TF32. Toward zero at worst, so that it does not average out over a sum.
+/// The factors of a product may be cut first: |cut(x) - x| <= unit |x|. Matrix units cut to the 10
+/// bits of mantissa of TF32, toward zero at worst, so that it does not average out over a sum;
+/// factors that are stored as bf16 were rounded.
 inline double factor_unit(Precision precision) {
-  return precision == Precision::kTf32 ? 0x1p-10 : 0.0;
+  return precision == Precision::kBf16 ? kBf16Unit : precision == Precision::kTf32 ? 0x1p-10 : 0.0;
 }
 
 /// `rounding` of sums of `terms` products of two factors.
@@ -53,6 +55,15 @@ inline std::vector<double> rounding_of_largest(double growth, std::span<const do
   double largest = 0;
   for (const double x : values) largest = std::max(largest, std::abs(x));
   return std::vector<double>(values.size(), kUnit * growth * largest);
+}
+
+/// The tolerance of values that are rounded to bfloat16 at the end: the rounding unit of whatever
+/// came before it, on top.
+inline std::vector<double> stored_as_bf16(std::vector<double> tolerance,
+                                          std::span<const double> expected) {
+  for (size_t i = 0; i < tolerance.size(); ++i)
+    tolerance[i] += kBf16Unit * (std::abs(expected[i]) + tolerance[i]);
+  return tolerance;
 }
 
 struct Comparison {
