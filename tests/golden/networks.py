@@ -115,11 +115,18 @@ def stored(values):
     return values.transpose(3, 0, 1, 2) if values.ndim == 4 else values
 
 
+def different(seed, size):
+    """[EXAMPLES, size]: noise of another loudness and pitch in every example, or batch norm over
+    the batch would have next to nothing to normalise."""
+    values = noise(EXAMPLES * size, seed).reshape(EXAMPLES, size).astype(np.float64)
+    return np.stack([row[np.arange(size) // (1 + i % 4)] * (i + 1) / EXAMPLES
+                     for i, row in enumerate(values)])
+
+
 def inputs_of(kind, seconds):
-    wave = noise(EXAMPLES * 44100 * seconds, 11).reshape(EXAMPLES, -1, 1)
+    wave = torch.from_numpy(different(11, 44100 * seconds)[..., None])
     width = SPEC_WIDTH[seconds]
-    mel = noise(EXAMPLES * 128 * width, 12).reshape(EXAMPLES, 128, width, 1) * 16 - 8
-    wave, mel = (torch.from_numpy(x.astype(np.float64)) for x in (wave, mel))
+    mel = torch.from_numpy(different(12, 128 * width).reshape(EXAMPLES, 128, width, 1) * 16 - 8)
     return [wave, mel] if kind == "comb" else wave if kind == "audio" else mel
 
 
@@ -149,19 +156,19 @@ def pass_over(model, graph, inputs):
 def is_sound(model, graph, inputs, found):
     """Whether every gradient is more than rounding, and stays when the weights change as much as
     float32 may change what they lead to: no ReLU and no pool is about to decide otherwise."""
-    if min(np.abs(values).max() for values in found.values()) < 1e-4:
+    if min(np.abs(values).max() for values in found.values()) < 1e-2:
         return False
     random = np.random.default_rng(1)
     weights = [(variable, variable.numpy().copy()) for _, variable, _ in graph.tensors()]
     worst = 0
-    for variable, values in weights:
-        variable.assign(values * (1 + 2e-7 * random.standard_normal(values.shape)))
-    for name, values in pass_over(model, graph, inputs).items():
-        worst = max(worst, np.abs(values - found[name]).max() / np.abs(found[name]).max())
+    for _ in range(2):
+        for variable, values in weights:
+            variable.assign(values * (1 + 5e-7 * random.standard_normal(values.shape)))
+        for name, values in pass_over(model, graph, inputs).items():
+            worst = max(worst, np.abs(values - found[name]).max() / np.abs(found[name]).max())
     for variable, values in weights:
         variable.assign(values)
-    print(f"  {worst:.1e}", flush=True)
-    return worst <= 3e-5
+    return worst <= 5e-5
 
 
 def make_one(kind, seconds):

@@ -20,6 +20,16 @@ Config narrow(int seconds) {
   return config;
 }
 
+/// Noise of another loudness and pitch in every example, as networks.py has it.
+std::vector<float> different(uint32_t seed, int64_t size) {
+  const std::vector<float> noise = golden::noise(kExamples * size, seed);
+  std::vector<float> out;
+  for (int64_t i = 0; i < kExamples; ++i)
+    for (int64_t t = 0; t < size; ++t)
+      out.push_back(noise[i * size + t / (1 + i % 4)] * static_cast<float>(i + 1) / kExamples);
+  return out;
+}
+
 class Networks : public testing::TestWithParam<std::tuple<ModelKind, int>> {
  protected:
   Networks() {
@@ -44,11 +54,11 @@ class Networks : public testing::TestWithParam<std::tuple<ModelKind, int>> {
     backend->copy_to_device(pass.class_weights(), weights.data());
     if (tagger.has_audio()) {
       const Tensor wave = pass.wave(kExamples);
-      backend->copy_to_device(wave, golden::noise(wave.shape.count(), 11).data());
+      backend->copy_to_device(wave, different(11, wave.shape.features()).data());
     }
     if (!tagger.has_spec()) return;
     const Tensor mel = pass.mel(kExamples);
-    std::vector<float> values = golden::noise(mel.shape.count(), 12);
+    std::vector<float> values = different(12, mel.shape.features());
     for (float& x : values) x = x * 16 - 8;
     backend->copy_to_device(mel, values.data());
   }
