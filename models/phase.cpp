@@ -115,6 +115,7 @@ int64_t Phase::examples_of(int64_t step_in_epoch) const {
 
 TrainOutcome Phase::run(RunLog& log) {
   load_start();
+  if (request_.observer) request_.observer->on_start(tagger_);
   place_clips();
   const PhaseSettings& settings = config_.phase(kind_);
   Progress progress(fmt::format("{} fold {}", to_string(kind_), fold_),
@@ -201,6 +202,8 @@ void Phase::run_step() {
   ++state_.step;
   ++state_.step_in_epoch;
   step_->run(state_.step, batch, class_weights_, seconds);
+  if (request_.observer)
+    request_.observer->on_step({state_.step, batch.size(), tagger_, *train_pass_});
   epoch_seconds_ += seconds;
   interval_seconds_ += seconds;
 }

@@ -10,6 +10,21 @@
 
 namespace earshot {
 
+/// One training step behind its update.
+struct ObservedStep {
+  int64_t step;  // 1, 2, ... of this phase
+  int64_t examples;
+  const Tagger& tagger;
+  const TaggerPass& pass;  // inputs, targets and losses are good, outputs of layers no more
+};
+class StepObserver {
+ public:
+  virtual ~StepObserver() = default;
+  /// Before the first step of a phase.
+  virtual void on_start(const Tagger& tagger) = 0;
+  virtual void on_step(const ObservedStep& step) = 0;
+};
+
 struct TrainRequest {
   Backend& backend;
   const Store& store;
@@ -19,6 +34,7 @@ struct TrainRequest {
   std::vector<ModelKind> kinds;             // in order; empty: all three
   const std::atomic<bool>* stop = nullptr;  // set: write a checkpoint and return
   bool eager = false;                       // enqueue each step anew instead of replaying it
+  StepObserver* observer = nullptr;         // sees every step of every phase
 };
 
 enum class TrainOutcome { kFinished, kInterrupted };
