@@ -47,9 +47,9 @@ void Parameters::allocate(Backend& backend, bool trained) {
   backend_ = &backend;
   const DType factors = backend.activation_type();
   const int64_t factor_bytes = factors == DType::kF32 ? 0 : trainable_floats_ * bytes_of(factors);
-  const int64_t floats = trained ? 4 * trainable_floats_ + 2 * statistic_floats_
-                                 : trainable_floats_ + statistic_floats_;
-  memory_ = backend.allocate(floats * 4 + factor_bytes, "parameters");
+  const int64_t all = trained ? 4 * trainable_floats_ + 2 * statistic_floats_
+                              : trainable_floats_ + statistic_floats_;
+  memory_ = backend.allocate(all * 4 + factor_bytes, "parameters");
   float* at = static_cast<float*>(memory_.data());
   const auto take = [&](int64_t floats, const char* name) {
     const Tensor t{at, {1, 1, 1, floats}, DType::kF32, name};
