@@ -106,12 +106,16 @@ struct LogMel::Plan {
     }
   }
 
-  /// Mel powers of the current frame -> mel [128].
-  void transform(float* mel) {
+  /// Power spectrum of the current frame.
+  void transform() {
     kiss_fftr(fft.get(), frame.data(), spectrum.data());
     for (int k = 0; k < kBins; ++k) {
       power[k] = spectrum[k].r * spectrum[k].r + spectrum[k].i * spectrum[k].i;
     }
+  }
+
+  /// Mel powers of the current spectrum -> mel [128].
+  void gather_bands(float* mel) const {
     for (int b = 0; b < kBands; ++b) {
       const MelTriangle& t = bank.triangles[b];
       float sum = 0.0f;
@@ -131,6 +135,12 @@ LogMel::LogMel(const LogMelSettings& settings) : plan_(std::make_unique<Plan>())
 LogMel::~LogMel() = default;
 LogMel::LogMel(LogMel&&) noexcept = default;
 
+std::span<const float> LogMel::power(std::span<const float> samples, int64_t t) {
+  plan_->cut(samples, t * kHop);
+  plan_->transform();
+  return plan_->power;
+}
+
 float LogMel::extract(std::span<const float> samples, float* out) {
   Plan& p = *plan_;
   const int64_t frames = 1 + static_cast<int64_t>(samples.size()) / kHop;
@@ -139,8 +149,8 @@ float LogMel::extract(std::span<const float> samples, float* out) {
   float maximum = -std::numeric_limits<float>::infinity();
   for (int64_t t = 0; t < frames; ++t) {
     float* row = out + t * kBands;
-    p.cut(samples, t * kHop);
-    p.transform(row);
+    power(samples, t);
+    p.gather_bands(row);
     for (int b = 0; b < kBands; ++b) {
       row[b] = multiplier * std::log10(std::max(minimum, row[b]));
       maximum = std::max(maximum, row[b]);

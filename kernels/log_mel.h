@@ -48,6 +48,8 @@ class LogMel {
   /// samples [samples] at full scale 1.0 -> out [1 + samples / 256, 128] in dB.
   /// samples must not be empty. Returns the floor in dB.
   float extract(std::span<const float> samples, float* out);
+  /// Power spectrum [1025] of frame t = 0 ... samples / 256; valid until the next call.
+  std::span<const float> power(std::span<const float> samples, int64_t t);
 
  private:
   struct Plan;
