@@ -231,6 +231,7 @@ double Phase::run_step(int64_t step, StepSeconds& seconds) {
   if (!std::isfinite(sum)) fail_not_finite("loss", batch);
   if (!backend.all_finite(parameters.gradients())) fail_not_finite("gradient", batch);
   state_.epoch_loss += sum;
+  if (request_.observer) request_.observer->on_step({state_.step, n, tagger_, pass});
   laps.end(seconds.wait);
   const OptimizerSettings& o = config_.optimizer;
   backend.adam(parameters.values(), parameters.gradients(), parameters.first_moments(),

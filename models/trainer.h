@@ -10,6 +10,20 @@
 
 namespace earshot {
 
+/// One training step before its update: losses and gradients are there, the parameters are still
+/// those of the forward pass.
+struct ObservedStep {
+  int64_t step;  // 1, 2, ... of this phase
+  int64_t examples;
+  const Tagger& tagger;
+  const TaggerPass& pass;  // inputs, targets and losses are good, outputs of layers no more
+};
+class StepObserver {
+ public:
+  virtual ~StepObserver() = default;
+  virtual void on_step(const ObservedStep& step) = 0;
+};
+
 struct TrainRequest {
   Backend& backend;
   const Store& store;
@@ -18,6 +32,7 @@ struct TrainRequest {
   bool resume = false;
   std::vector<ModelKind> kinds;             // in order; empty: all three
   const std::atomic<bool>* stop = nullptr;  // set: write a checkpoint and return
+  StepObserver* observer = nullptr;         // sees every step of every phase
 };
 
 enum class TrainOutcome { kFinished, kInterrupted };
