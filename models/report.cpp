@@ -20,13 +20,17 @@ Json number_or_null(const Score& score, double value) {
 
 Json part_or_null(const Score& score) { return number_or_null(score, score.map3); }
 
+Json interval_or_null(const Score& score) { return number_or_null(score, score.interval); }
+
 Json model_json(const ModelReport& model) {
   const Scores& scores = model.scores;
   Json json;
   json["map3"] = {{"total", part_or_null(scores.total)},
                   {"public", part_or_null(scores.public_part)},
                   {"private", part_or_null(scores.private_part)},
-                  {"interval", number_or_null(scores.total, scores.total.interval)}};
+                  {"interval", interval_or_null(scores.total)},
+                  {"public_interval", interval_or_null(scores.public_part)},
+                  {"private_interval", interval_or_null(scores.private_part)}};
   json["accuracy"] = number_or_null(scores.total, scores.total.accuracy);
   json["clips"] = scores.total.clips;
   json["folds"] = model.folds;
@@ -35,7 +39,7 @@ Json model_json(const ModelReport& model) {
   for (const ClassScore& entry : scores.per_class) {
     json["per_class"].push_back({{"label", clean_text(entry.label)},
                                  {"map3", part_or_null(entry.score)},
-                                 {"interval", number_or_null(entry.score, entry.score.interval)},
+                                 {"interval", interval_or_null(entry.score)},
                                  {"accuracy", number_or_null(entry.score, entry.score.accuracy)},
                                  {"clips", entry.score.clips}});
   }

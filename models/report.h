@@ -38,7 +38,8 @@ struct Report {
   std::vector<EpochPoint> curves;
 };
 
-/// models["cnn-audio"].map3.{total,public,private,interval}, .accuracy, .per_class, .confusion,
+/// models["cnn-audio"].map3.{total,public,private} with .map3.{interval,public_interval,
+/// private_interval}, .accuracy, .per_class, .confusion,
 /// .folds, .clips, beside run, data, device, created, remarks, classes. `public` and `private`
 /// are null where the data has no such parts, every score where no clip was scored.
 nlohmann::json to_json(const Report& report);
