@@ -2,8 +2,10 @@
 
 #include <cstdio>
 #include <cstring>
+#include <string>
 
 #include "engine/error.h"
+#include "engine/roofline.h"
 #include "engine/select_backend.h"
 
 namespace earshot {
@@ -28,6 +30,10 @@ int main(int argc, char** argv) try {
   if (benchmark::ReportUnrecognizedArguments(argc, argv)) return 2;
   earshot::chosen = earshot::select_backend(device, 0);
   benchmark::AddCustomContext("device", earshot::chosen->description());
+  const earshot::Roofline roofline = earshot::measure_roofline(*earshot::chosen);
+  benchmark::AddCustomContext("product_flops_per_second",
+                              std::to_string(roofline.flops_per_second));
+  benchmark::AddCustomContext("copy_bytes_per_second", std::to_string(roofline.bytes_per_second));
   benchmark::RunSpecifiedBenchmarks();
   benchmark::Shutdown();
   earshot::chosen.reset();

@@ -1,8 +1,11 @@
 // Every operation of the step alone, at the shapes of cnn-audio 2 s and cnn-spec 2 s, batch 32, on
 // the device of --device. GB/s counts each tensor read or written once; GFLOP/s as stated per case.
+#include <stdlib.h>
+
 #include <vector>
 
 #include "benchmarks/device.h"
+#include "engine/conv_block.h"
 #include "kernels/philox.h"
 
 namespace earshot {
@@ -77,6 +80,54 @@ BENCHMARK_CAPTURE(convolution, forward, false)
     ->UseRealTime();
 BENCHMARK_CAPTURE(convolution, backward, true)
     ->DenseRange(0, 10)
+    ->Unit(benchmark::kMillisecond)
+    ->UseRealTime();
+
+/// Audio block 1 of 2 s as a layer: in the form that the device has for it, or composed of its
+/// convolutions. flops and bytes: ConvBlock::work, the same for both.
+void wave_block(benchmark::State& state, const char* form, bool backward) {
+  const Shape input{32, 1, 88200, 1};
+  Backend& backend = benchmark_backend();
+  Parameters parameters;
+  ConvBlock block(backend, parameters, "block1", {{{1, 11, 32}, {1, 11, 32}}, 1, 16}, input.c);
+  ArenaPlan arena;
+  Planner planner(arena, {input.n});
+  planner.training = true;
+  planner.advance();
+  setenv("EARSHOT_BLOCKS", form, 1);
+  const Shape output = block.plan(planner, input);
+  unsetenv("EARSHOT_BLOCKS");
+  arena.lay_out();
+  parameters.allocate(backend, /*trained=*/true);
+  parameters.initialise(1);
+  const DeviceMemory memory = backend.allocate(arena.bytes(), "bench");
+  block.bind({arena, memory.data()});
+  const OnDevice x(input), dy(output);
+  block.forward(x, {Mode::kTrain});
+  time_on_device(state, [&] {
+    if (backward)
+      block.backward(dy);
+    else
+      block.forward(x, {Mode::kTrain});
+  });
+  Work work;
+  for (const LayerWork& part : block.work(input.n)) {
+    work.flops += (backward ? part.backward : part.forward).flops;
+    work.bytes += (backward ? part.backward : part.forward).bytes;
+  }
+  report(state, work.flops, work.bytes);
+  state.counters["MB"] = 1e-6 * double(arena.bytes());
+}
+BENCHMARK_CAPTURE(wave_block, forward, "fused", false)
+    ->Unit(benchmark::kMillisecond)
+    ->UseRealTime();
+BENCHMARK_CAPTURE(wave_block, forward_composed, "composed", false)
+    ->Unit(benchmark::kMillisecond)
+    ->UseRealTime();
+BENCHMARK_CAPTURE(wave_block, backward, "fused", true)
+    ->Unit(benchmark::kMillisecond)
+    ->UseRealTime();
+BENCHMARK_CAPTURE(wave_block, backward_composed, "composed", true)
     ->Unit(benchmark::kMillisecond)
     ->UseRealTime();
 

@@ -65,10 +65,10 @@ struct FusedBlockBackward {
   const float* dy;               // as y
   float *dweight1, *dbias1;      // as weight1, bias1
   float *dweight2, *dbias2;      // as weight2, bias2
-  float* scratch;                // fused_block_backward_scratch floats
+  float* scratch;                // fused_block_backward_scratch floats, on a multiple of 16 bytes
 };
 
-/// What z and weight2 are rounded to before they are multiplied in forward.
+/// What the factors of the second convolution are rounded to.
 enum class FusedFactors { kF32, kTf32, kBf16 };
 
 namespace cuda {
@@ -79,9 +79,11 @@ int64_t fused_block_forward_scratch(const FusedBlockShape& s, FusedFactors facto
 void fused_block_forward(const FusedBlockShape& s, FusedFactors factors, const FusedBlockForward& t,
                          Stream stream);
 
-int64_t fused_block_backward_scratch(const FusedBlockShape& s);
-/// No gradient for x: it is the network's input. In float32 throughout.
-void fused_block_backward(const FusedBlockShape& s, const FusedBlockBackward& t, Stream stream);
+int64_t fused_block_backward_scratch(const FusedBlockShape& s, FusedFactors factors);
+/// No gradient for x: it is the network's input. In float32 throughout, also for kTf32; for kBf16
+/// z, weight2 and the gradients of the winners are rounded before they are multiplied.
+void fused_block_backward(const FusedBlockShape& s, FusedFactors factors,
+                          const FusedBlockBackward& t, Stream stream);
 
 }  // namespace cuda
 }  // namespace earshot

@@ -19,7 +19,6 @@ constexpr int kRows = kTile + 2 * kReach;      // of z
 constexpr int kWave = kRows + 2 * kReach + 8;  // samples of x; the last 8 are for whole packs
 constexpr int kOwned = kChannels / kWarps;     // channels of y of a warp
 constexpr int64_t kMostParts = 528;            // two waves of the 264 blocks that an H100 holds
-constexpr int64_t kLeastTiles = 2;             // of a part
 constexpr int kLines = 8;                      // of a block that adds parts
 using Four = Pack<float, 4>;
 static_assert(kChannels == kWarp);
@@ -40,27 +39,6 @@ __device__ inline Stage& block_stage() {
   static __shared__ Stage stage;
   return stage;
 }
-
-/// Where the parts of a gradient lie in scratch, one after the other: dweight2, dbias2, dweight1,
-/// dbias1.
-struct PartSums {
-  int64_t weight2, bias2, weight1, length;  // ends of the first three; of a part
-  explicit PartSums(const FusedBlockShape& s)
-      : weight2(s.weight2_count()),
-        bias2(weight2 + s.c_out),
-        weight1(bias2 + s.weight1_count()),
-        length(weight1 + s.c_mid) {}
-};
-
-/// How the tiles are shared out, by the shape alone.
-struct Parts {
-  int64_t tiles, count;
-  explicit Parts(const FusedBlockShape& s)
-      : tiles(fused_tiles(s, static_cast<int>(kTile / s.pool))),
-        count(ceil_div(tiles, kLeastTiles) < kMostParts ? ceil_div(tiles, kLeastTiles)
-                                                        : kMostParts) {}
-  __device__ int64_t begin(int64_t part) const { return part * tiles / count; }
-};
 
 __device__ inline void load_winners(const FusedBlockShape& s, const FusedBlockBackward& t,
                                     const FusedTile& tile, int windows, Winners& to) {
@@ -192,7 +170,7 @@ __device__ inline void add_weight1(const FusedBlockShape& s, const FusedBlockBac
 }
 
 /// Adds the warps' sums of the first layer in order and stores the part. No warp needs z any more.
-__device__ inline void store_part(const FusedBlockShape& s, const PartSums& places,
+__device__ inline void store_part(const FusedBlockShape& s, const FusedSums& places,
                                   const Sums& sums, Stage& stage, float* part) {
   const int lane = threadIdx.x, warp = threadIdx.y, c_mid = static_cast<int>(s.c_mid);
   for (int c = 0; c < kOwned; ++c) {
@@ -216,9 +194,13 @@ __device__ inline void store_part(const FusedBlockShape& s, const PartSums& plac
   }
 }
 
+FusedParts parts_of(const FusedBlockShape& s) {
+  return {fused_tiles(s, static_cast<int>(kTile / s.pool)), kMostParts};
+}
+
 template <int P, bool kFull>
 __global__ void __launch_bounds__(kThreads, 2)
-    backward(FusedBlockShape s, FusedBlockBackward t, Parts parts, PartSums places) {
+    backward(FusedBlockShape s, FusedBlockBackward t, FusedParts parts, FusedSums places) {
   Stage& stage = block_stage();
   static_assert(kWarps * (kTaps + 1) <= kRows);
   const int64_t part = blockIdx.x;
@@ -241,7 +223,7 @@ __global__ void __launch_bounds__(kThreads, 2)
 
 /// A lane adds every eighth part of one sum; the eight are then added in order.
 __global__ void __launch_bounds__(kWarp* kLines)
-    add_parts(FusedBlockBackward t, PartSums places, int64_t parts) {
+    add_parts(FusedBlockBackward t, FusedSums places, int64_t parts) {
   static __shared__ float of_line[kLines][kWarp];
   const int64_t i = int64_t{blockIdx.x} * kWarp + threadIdx.x;
   float sum = 0;
@@ -263,22 +245,29 @@ __global__ void __launch_bounds__(kWarp* kLines)
 
 }  // namespace
 
-int64_t fused_block_backward_scratch(const FusedBlockShape& s) {
-  return Parts(s).count * PartSums(s).length;
+void add_fused_parts(const FusedBlockBackward& t, const FusedSums& places, int64_t parts,
+                     Stream stream) {
+  launch("fused_block_backward: parts", add_parts,
+         {blocks_x(ceil_div(places.length, kWarp)), {kWarp, kLines}}, stream, t, places, parts);
 }
 
-void fused_block_backward(const FusedBlockShape& s, const FusedBlockBackward& t, Stream stream) {
+int64_t fused_block_backward_scratch(const FusedBlockShape& s, FusedFactors factors) {
+  return factors == FusedFactors::kBf16 ? fused_block_backward_mma_scratch(s)
+                                        : parts_of(s).count * FusedSums(s).length;
+}
+
+void fused_block_backward(const FusedBlockShape& s, FusedFactors factors,
+                          const FusedBlockBackward& t, Stream stream) {
   check_fused(s);
-  const Parts parts(s);
-  const PartSums places(s);
+  if (factors == FusedFactors::kBf16) return fused_block_backward_mma(s, t, stream);
+  const FusedParts parts = parts_of(s);
+  const FusedSums places(s);
   const bool full = s.c_mid == kChannels;
   const auto kernel = s.pool == 16 ? (full ? backward<16, true> : backward<16, false>)
                                    : (full ? backward<8, true> : backward<8, false>);
   launch("fused_block_backward", kernel, {blocks_x(parts.count), {kWarp, kWarps}}, stream, s, t,
          parts, places);
-  launch("fused_block_backward: parts", add_parts,
-         {blocks_x(ceil_div(places.length, kWarp)), {kWarp, kLines}}, stream, t, places,
-         parts.count);
+  add_fused_parts(t, places, parts.count, stream);
 }
 
 }  // namespace earshot::cuda

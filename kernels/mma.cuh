@@ -33,6 +33,17 @@ __device__ inline void mma_bf16(float (&sum)[4], const uint32_t (&a)[4], const u
       : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(b[0]), "r"(b[1]));
 }
 
+/// Four matrices of 8 rows of 8 cells of 2 bytes in shared memory, transposed: lane 8 i + r gives
+/// the address of row r of matrix i, a multiple of 16; of matrix i each lane gets the cells (2
+/// place, row) and (2 place + 1, row). Two of them make b.
+__device__ inline void load_transposed(uint32_t (&to)[4], const void* row) {
+  const auto from = static_cast<unsigned>(__cvta_generic_to_shared(row));
+  asm volatile("ldmatrix.sync.aligned.m8n8.x4.trans.shared.b16 {%0, %1, %2, %3}, [%4];"
+               : "=r"(to[0]), "=r"(to[1]), "=r"(to[2]), "=r"(to[3])
+               : "r"(from)
+               : "memory");
+}
+
 /// To the nearest tf32, ties away from zero.
 __device__ inline uint32_t to_tf32(float x) {
   uint32_t word;

@@ -6,8 +6,8 @@ namespace earshot {
 namespace {
 
 /// Floats of one convolution's output in a pass over tiles, for each crop of a batch: about a
-/// hundredth of what the crop by itself would take.
-constexpr int64_t kPassFloats = 32768;
+/// fortieth of what the crop by itself would take.
+constexpr int64_t kPassFloats = 65536;
 
 constexpr StepInfo kInference{Mode::kInference, 0, 0};
 

@@ -9,6 +9,24 @@ namespace {
 
 int64_t ceil_div(int64_t a, int64_t b) { return (a + b - 1) / b; }
 
+int64_t reach_after(const BlockRow& row) {
+  int64_t cells = 0;
+  for (const auto& convolution : row.convolutions) cells += convolution.kernel_w / 2;
+  return cells;
+}
+
+/// Of the output of block `index`: the first cells, on which the network's output depends.
+int64_t used_cells(const NetworkTable& table, size_t index) {
+  std::vector<int64_t> widths{table.input.w};
+  for (const BlockRow& row : table.blocks) widths.push_back(widths.back() / row.pool_w);
+  int64_t used = widths.back();
+  for (size_t i = table.blocks.size(); i > index + 1; --i) {
+    const BlockRow& row = table.blocks[i - 1];
+    used = std::min(widths[i - 1], used * row.pool_w + reach_after(row));
+  }
+  return used;
+}
+
 /// The narrowest strip for both ends; at the right end it must start at a window of the pool.
 int64_t strip_cells(const SharedBlock& b) {
   const int64_t left = b.out_left * b.pool + b.after;
@@ -66,14 +84,13 @@ std::vector<SharedBlock> shared_blocks(const NetworkTable& table) {
     b.stride = stride;
     b.width = width;
     b.pool = row.pool_w;
-    for (const auto& convolution : row.convolutions) {
-      b.before += (convolution.kernel_w - 1) / 2;
-      b.after += convolution.kernel_w / 2;
-    }
+    for (const auto& convolution : row.convolutions) b.before += (convolution.kernel_w - 1) / 2;
+    b.after = reach_after(row);
     b.pooled_on_line = kHopLength % (stride * b.pool) == 0;
     b.out_width = width / b.pool;
     b.out_left = std::min(ceil_div(left + b.before, b.pool), b.out_width);
     b.out_right = std::clamp((right - b.after) / b.pool, b.out_left, b.out_width);
+    if (used_cells(table, blocks.size()) <= b.out_right) b.out_right = b.out_width;
     b.strip = strip_cells(b);
     blocks.push_back(b);
     if (!b.pooled_on_line) break;

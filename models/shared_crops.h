@@ -7,9 +7,11 @@
 // zeros where the line goes on. With cells [left, right) of a block's input the line's, its output
 // has the line's cells
 //   [ceil((left + before) / pool), floor((right - after) / pool))
-// where before and after are the cells that its convolutions reach. So a block runs once over the
-// line, and for each crop over two strips at its ends. In the block after that the convolutions
-// are the line's and only the pool, whose windows start at the crop's start, is the crop's own.
+// where before and after are the cells that its convolutions reach. Cells at the right end that
+// fill no window of a later pool reach no output: they count as the line's. So a block runs once
+// over the line, and for each crop over two strips at its ends. In the block after that the
+// convolutions are the line's and only the pool, whose windows start at the crop's start, is the
+// crop's own.
 //
 // Work of a clip of k crops at distance d, with f_i the operations of block i for one sample:
 //   each crop alone    k window (f_1 + ... + f_m)

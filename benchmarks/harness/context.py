@@ -1,7 +1,6 @@
 """What every case needs to know: where things are, how long it may take, what to report to."""
 import dataclasses
 import pathlib
-import shutil
 import sys
 import time
 
@@ -31,6 +30,7 @@ class Context:
     started: float = dataclasses.field(default_factory=time.monotonic)
     cases: dict = dataclasses.field(default_factory=dict)
     skipped: list = dataclasses.field(default_factory=list)
+    kernels: dict | None = None
 
     def wanted(self, case):
         return not self.only or any(case == o or case.startswith(o + "/") or o.startswith(case + "/")
@@ -67,6 +67,3 @@ class Context:
 
     def on_gpu(self):
         return self.device.startswith("cuda")
-
-    def space(self):
-        return shutil.disk_usage(self.work).free

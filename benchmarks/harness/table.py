@@ -20,14 +20,28 @@ def row(name, case):
             f"{case['ratio']:.2f}", f"{100 * case['ratio_spread']:.0f} %"]
 
 
-def text(cases, skipped):
-    head = ["case", "earshot", "+-", "memory", "best rival", "takes", "memory", "ratio", "+-"]
-    rows = [head] + [row(name, case) for name, case in cases.items()]
-    widths = [min(44, max(len(r[i]) for r in rows)) for i in range(len(head))]
+def kernel(r):
+    rates = [f"{1e-9 * r[k]:.1f}" if r[k] else "" for k in ("flops_per_second", "bytes_per_second")]
+    return [r["name"], seconds(r["seconds"]), *rates,
+            f"{100 * r['roof']:.0f} %" if r["roof"] is not None else "", r["label"]]
+
+
+def columns(rows, left):
+    """Rows of text under each other, the first one underlined; columns in `left` begin at the left."""
+    widths = [min(50, max(len(r[i]) for r in rows)) for i in range(len(rows[0]))]
+    lines = ["  ".join(c.ljust(w) if i in left else c.rjust(w)
+                       for i, (c, w) in enumerate(zip(r, widths))).rstrip() for r in rows]
+    return [lines[0], "-" * len(lines[0]), *lines[1:]]
+
+
+def text(result):
+    """The cases, the kernels where they were run, and what was left out."""
     lines = []
-    for r in rows:
-        lines.append("  ".join(c[:44].ljust(w) if i in (0, 4) else c.rjust(w)
-                               for i, (c, w) in enumerate(zip(r, widths))).rstrip())
-    lines.insert(1, "-" * max(map(len, lines)))
-    lines += [f"skipped {s['case']}: {s['why']}" for s in skipped]
+    if result["cases"]:
+        head = ["case", "earshot", "+-", "memory", "best rival", "takes", "memory", "ratio", "+-"]
+        lines += columns([head] + [row(n, c) for n, c in result["cases"].items()], (0, 4))
+    if result.get("kernels"):
+        head = ["kernel alone", "time", "GFLOP/s", "GB/s", "roof", "shape and implementation"]
+        lines += ["", *columns([head] + [kernel(r) for r in result["kernels"]["rows"]], (0, 5))]
+    lines += [f"skipped {s['case']}: {s['why']}" for s in result["skipped"]]
     return "\n".join(lines)

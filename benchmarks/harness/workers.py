@@ -28,10 +28,11 @@ class Worker:
         self.errors = tempfile.TemporaryFile("w+")
         try:
             self.process = subprocess.Popen(
-                [str(word) for word in side.command], stdin=subprocess.PIPE, text=True, bufsize=1,
+                [str(word) for word in side.command], stdin=subprocess.PIPE, bufsize=0,
                 stdout=subprocess.PIPE, stderr=self.errors, env={**os.environ, **side.environment})
         except OSError as error:
             raise WorkerError(f"{side.name}: {error}") from error
+        self.unread = b""  # what came after the last answer
         self.selector = selectors.DefaultSelector()
         self.selector.register(self.process.stdout, selectors.EVENT_READ)
         try:
@@ -66,24 +67,29 @@ class Worker:
 
     def _ask(self, command, limit):
         try:
-            self.process.stdin.write(command + "\n")
-            self.process.stdin.flush()
+            self.process.stdin.write(command.encode() + b"\n")
         except OSError:
             raise WorkerError(f"{self.side.name}: {self._last_words()}") from None
         return self._answer(limit)
 
     def _answer(self, limit):
+        """The next line that is JSON; what is not is a library's chatter."""
         deadline = time.monotonic() + limit
-        while True:  # a worker answers in whole lines; what is not JSON is a library's chatter
+        while True:
+            line, end, rest = self.unread.partition(b"\n")
+            if end:
+                self.unread = rest
+                if line.startswith(b"{"):
+                    return json.loads(line)
+                continue
             left = deadline - time.monotonic()
             if left <= 0 or not self.selector.select(left):
                 raise WorkerError(f"{self.side.name}: no answer in {limit:.0f} s")
-            line = self.process.stdout.readline()
-            if not line:
+            more = os.read(self.process.stdout.fileno(), 1 << 16)
+            if not more:
                 self.process.wait()
                 raise WorkerError(f"{self.side.name}: {self._last_words()}")
-            if line.startswith("{"):
-                return json.loads(line)
+            self.unread += more
 
     def _last_words(self):
         self.errors.seek(0)

@@ -16,7 +16,7 @@ class CudaFusedBlock : public FusedBlock {
     return fused_block_forward_scratch(s_, factors_) * int64_t{sizeof(float)};
   }
   int64_t backward_scratch() const override {
-    return fused_block_backward_scratch(s_) * int64_t{sizeof(float)};
+    return fused_block_backward_scratch(s_, factors_) * int64_t{sizeof(float)};
   }
 
   void forward(const BlockForward& t) override {
@@ -38,7 +38,7 @@ class CudaFusedBlock : public FusedBlock {
     const BlockBackward::Layer &first = t.layers.at(0), &second = t.layers.at(1);
     launching(layer_.c_str(), t.x, [&] {
       fused_block_backward(
-          s_,
+          s_, factors_,
           {t.x.f32(), first.weight.f32(), first.bias.f32(), second.weight.f32(), t.y.f32(),
            t.argmax.u8(), t.dy.f32(), first.dweight.f32(), first.dbias.f32(), second.dweight.f32(),
            second.dbias.f32(), static_cast<float*>(t.scratch.data)},

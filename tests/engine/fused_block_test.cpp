@@ -33,7 +33,9 @@ class EmulatedBlock : public FusedBlock {
  public:
   explicit EmulatedBlock(const FusedBlockShape& shape) : s_(shape) {}
   int64_t forward_scratch() const override { return 0; }
-  int64_t backward_scratch() const override { return cuda::fused_block_backward_scratch(s_) * 4; }
+  int64_t backward_scratch() const override {
+    return cuda::fused_block_backward_scratch(s_, FusedFactors::kF32) * 4;
+  }
 
   void forward(const BlockForward& t) override {
     const auto x = input<float>(t.x), weight1 = input<float>(t.layers[0].weight),
@@ -58,9 +60,10 @@ class EmulatedBlock : public FusedBlock {
                dbias1 = output<float>(t.layers[0].dbias),
                dweight2 = output<float>(t.layers[1].dweight),
                dbias2 = output<float>(t.layers[1].dbias);
-    const emulator::Output<float> scratch("scratch", cuda::fused_block_backward_scratch(s_));
+    const emulator::Output<float> scratch(
+        "scratch", cuda::fused_block_backward_scratch(s_, FusedFactors::kF32));
     cuda::fused_block_backward(
-        s_,
+        s_, FusedFactors::kF32,
         {x.data(), weight1.data(), bias1.data(), weight2.data(), y.data(), argmax.data(), dy.data(),
          dweight1.data(), dbias1.data(), dweight2.data(), dbias2.data(), scratch.data()},
         nullptr);

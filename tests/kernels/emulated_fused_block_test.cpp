@@ -60,19 +60,50 @@ class EmulatedFusedBlock : public testing::TestWithParam<FusedBlockShape> {
         reference::convolve(first, widen(t.x), widen(t.weight1), widen(t.bias1)));
   }
 
+  /// What forward left, drawn: half of the windows are inactive.
+  struct Saved {
+    std::vector<float> y, dy;
+    reference::Cells argmax;
+  };
+  Saved draw_saved(std::vector<float> dy) const {
+    Saved saved{random_values(out, 7), std::move(dy), reference::Cells(static_cast<size_t>(out))};
+    Random random(9, Purpose::kShuffle, 0, 0);
+    for (uint8_t& cell : saved.argmax) cell = static_cast<uint8_t>(random.below(uint64_t(s.pool)));
+    return saved;
+  }
+  struct Expected {
+    reference::ConvolutionGradients second, first;
+  };
+  Expected gradients_of(const Tensors& t, const Saved& saved) const {
+    return backward_through(z_of(t), widen(t.x), widen(t.weight2), widen(saved.dy), t, saved);
+  }
+  /// The same with absolute values in place of what is multiplied.
+  Expected sizes_of(const Tensors& t, const Saved& saved) const {
+    return backward_through(z_of(t), absolute(widen(t.x)), absolute(widen(t.weight2)),
+                            absolute(widen(saved.dy)), t, saved);
+  }
+  Expected backward_through(const Values& z, const Values& x, const Values& weight2,
+                            const Values& dy, const Tensors& t, const Saved& saved) const {
+    const reference::Pooled of_z{z, reference::Cells(z.size()), {}};
+    const reference::Pooled of_y{widen(saved.y), saved.argmax, {}};
+    const auto second_gradients = reference::convolution_backward(second, z, weight2, of_y, dy);
+    return {second_gradients,
+            reference::convolution_backward(first, x, widen(t.weight1), of_z, second_gradients.dx)};
+  }
+  void backward_matches(FusedFactors factors, double unit) const;
+
   struct Gradients {
     std::vector<float> dweight1, dbias1, dweight2, dbias2;
   };
-  Gradients backward(const Tensors& t, const std::vector<float>& saved_y,
-                     const reference::Cells& cells, const std::vector<float>& gradient) const {
+  Gradients backward(FusedFactors factors, const Tensors& t, const Saved& saved) const {
     const Input<float> x("x", t.x), weight1("weight1", t.weight1), bias1("bias1", t.bias1),
-        weight2("weight2", t.weight2), y("y", saved_y), dy("dy", gradient);
-    const Input<uint8_t> argmax("argmax", cells);
+        weight2("weight2", t.weight2), y("y", saved.y), dy("dy", saved.dy);
+    const Input<uint8_t> argmax("argmax", saved.argmax);
     Output<float> dweight1("dweight1", s.weight1_count()), dbias1("dbias1", s.c_mid),
         dweight2("dweight2", s.weight2_count()), dbias2("dbias2", s.c_out),
-        scratch("scratch", cuda::fused_block_backward_scratch(s));
+        scratch("scratch", cuda::fused_block_backward_scratch(s, factors));
     cuda::fused_block_backward(
-        s,
+        s, factors,
         {x.data(), weight1.data(), bias1.data(), weight2.data(), y.data(), argmax.data(), dy.data(),
          dweight1.data(), dbias1.data(), dweight2.data(), dbias2.data(), scratch.data()},
         nullptr);
@@ -135,37 +166,48 @@ TEST_P(EmulatedFusedBlock, ForwardMatches) { forward_matches(FusedFactors::kF32,
 TEST_P(EmulatedFusedBlock, ForwardMatchesInTf32) { forward_matches(FusedFactors::kTf32, 0x1p-11); }
 TEST_P(EmulatedFusedBlock, ForwardMatchesInBf16) { forward_matches(FusedFactors::kBf16, 0x1p-8); }
 
+// Every factor is exact in bf16 too, and so is every sum.
+TEST_P(EmulatedFusedBlock, BackwardIsExactOnCoarseValues) {
+  Tensors t = tensors(coarse_values);
+  for (float& x : t.x) x = std::round(x);
+  const Saved saved = draw_saved(coarse_values(out, 8));
+  const auto expected = gradients_of(t, saved);
+  for (const FusedFactors factors : {FusedFactors::kF32, FusedFactors::kBf16}) {
+    const Gradients got = backward(factors, t, saved);
+    EXPECT_EQ(widen(got.dweight2), expected.second.dweight);
+    EXPECT_EQ(widen(got.dbias2), expected.second.dbias);
+    EXPECT_EQ(widen(got.dweight1), expected.first.dweight);
+    EXPECT_EQ(widen(got.dbias1), expected.first.dbias);
+  }
+}
+
+TEST_P(EmulatedFusedBlock, BackwardMatches) { backward_matches(FusedFactors::kF32, 0); }
+TEST_P(EmulatedFusedBlock, BackwardMatchesInBf16) { backward_matches(FusedFactors::kBf16, 0x1p-8); }
+
 // x and the first convolution are coarse: the ReLU's mask is exact.
-TEST_P(EmulatedFusedBlock, BackwardMatchesWhateverTheSchedule) {
+void EmulatedFusedBlock::backward_matches(FusedFactors factors, double unit) const {
   Tensors t = tensors(coarse_values);
   t.weight2 = random_values(s.weight2_count(), 6);
-  const std::vector<float> y = random_values(out, 7), dy = random_values(out, 8);
-  Random random(9, Purpose::kShuffle, 0, 0);
-  reference::Cells argmax(static_cast<size_t>(out));
-  for (uint8_t& cell : argmax) cell = static_cast<uint8_t>(random.below(uint64_t(s.pool)));
-
+  const Saved saved = draw_saved(random_values(out, 8));
   emulator::seed(1);
-  const Gradients g = backward(t, y, argmax, dy);
-  const Values z = z_of(t);
-  const reference::Pooled saved{widen(y), argmax, {}};
-  const reference::Pooled saved_z{z, reference::Cells(z.size()), {}};
-  const auto of_second =
-      reference::convolution_backward(second, z, widen(t.weight2), saved, widen(dy));
-  const auto of_first =
-      reference::convolution_backward(first, widen(t.x), widen(t.weight1), saved_z, of_second.dx);
-  const auto second_size = reference::convolution_backward(second, z, absolute(widen(t.weight2)),
-                                                           saved, absolute(widen(dy)));
-  const auto first_size = reference::convolution_backward(
-      first, absolute(widen(t.x)), widen(t.weight1), saved_z, second_size.dx);
+  const Gradients g = backward(factors, t, saved);
+  const auto expected = gradients_of(t, saved);
+  const auto close = [&](const std::vector<float>& got, const Values& exact, const Values& size,
+                         double sum, double rounded, const char* what) {
+    Values tolerance = rounding(sum, size);
+    for (size_t i = 0; i < size.size(); ++i) tolerance[i] += rounded * size[i];
+    expect_close(got, exact, tolerance, what);
+  };
+  const auto sizes = sizes_of(t, saved);
   const double sum2 = growth(s.n * s.out_w());
-  expect_close(g.dweight2, of_second.dweight, rounding(sum2, second_size.dweight), "dweight2");
-  expect_close(g.dbias2, of_second.dbias, rounding(sum2, second_size.dbias), "dbias2");
+  close(g.dweight2, expected.second.dweight, sizes.second.dweight, sum2, 2 * unit, "dweight2");
+  close(g.dbias2, expected.second.dbias, sizes.second.dbias, sum2, 0, "dbias2");
   const double sum1 = growth(kFusedTaps * s.c_out) + growth(s.n * s.w);
-  expect_close(g.dweight1, of_first.dweight, rounding(sum1, first_size.dweight), "dweight1");
-  expect_close(g.dbias1, of_first.dbias, rounding(sum1, first_size.dbias), "dbias1");
+  close(g.dweight1, expected.first.dweight, sizes.first.dweight, sum1, 2 * unit, "dweight1");
+  close(g.dbias1, expected.first.dbias, sizes.first.dbias, sum1, 2 * unit, "dbias1");
 
-  emulator::seed(2);
-  const Gradients again = backward(t, y, argmax, dy);
+  emulator::seed(2);  // another schedule, the same bits
+  const Gradients again = backward(factors, t, saved);
   EXPECT_EQ(again.dweight1, g.dweight1);
   EXPECT_EQ(again.dbias1, g.dbias1);
   EXPECT_EQ(again.dweight2, g.dweight2);
@@ -179,6 +221,7 @@ INSTANTIATE_TEST_SUITE_P(
                     FusedBlockShape{1, 19, 1, 3, 16},   // one window and a rest
                     FusedBlockShape{3, 67, 3, 5, 8},    //
                     FusedBlockShape{2, 272, 9, 7, 16},  // one window behind a tile of 256
+                    FusedBlockShape{1, 259, 2, 3, 16},  // whole tiles and a rest
                     FusedBlockShape{1, 143, 32, 1, 16}, FusedBlockShape{2, 130, 1, 32, 8}));
 // The block in the networks of 1 and of 2 and 3 seconds, shorter; and half as wide.
 INSTANTIATE_TEST_SUITE_P(Networks, EmulatedFusedBlock,
@@ -192,7 +235,7 @@ TEST(FusedBlock, OtherShapesHaveNoKernel) {
         FusedBlockShape{1, 64, 8, 8, 4}, FusedBlockShape{1, 15, 8, 8, 16}}) {
     EXPECT_FALSE(s.fits()) << s;
     EXPECT_THROW(cuda::fused_block_forward(s, FusedFactors::kF32, {}, nullptr), LaunchError) << s;
-    EXPECT_THROW(cuda::fused_block_backward(s, {}, nullptr), LaunchError) << s;
+    EXPECT_THROW(cuda::fused_block_backward(s, FusedFactors::kF32, {}, nullptr), LaunchError) << s;
   }
 }
 

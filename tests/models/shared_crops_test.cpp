@@ -1,4 +1,4 @@
-// Which cells of a crop are its clip's: against a walk over single cells.
+// Which cells of a crop are its clip's: against walks over single cells.
 #include "models/shared_crops.h"
 
 #include <gtest/gtest.h>
@@ -9,45 +9,85 @@
 namespace earshot {
 namespace {
 
+/// Whether each cell of a row has some property.
+using Cells = std::vector<bool>;
+
+int64_t input_of(int64_t cell, int64_t tap, int64_t kernel) {
+  return cell + tap - (kernel - 1) / 2;
+}
+
 /// Cells that see nothing but a crop's own input, from those of the block before.
-std::vector<bool> after_block(std::vector<bool> own, const BlockRow& row) {
+Cells after_block(Cells own, const BlockRow& row) {
   for (const auto& convolution : row.convolutions) {
     const auto width = static_cast<int64_t>(own.size());
-    std::vector<bool> out(own.size());
-    for (int64_t t = 0; t < width; ++t) {
-      bool all = true;
+    Cells out(own.size(), true);
+    for (int64_t t = 0; t < width; ++t)
       for (int64_t k = 0; k < convolution.kernel_w; ++k) {
-        const int64_t at = t + k - (convolution.kernel_w - 1) / 2;
-        all = all && at >= 0 && at < width && own[at];
+        const int64_t at = input_of(t, k, convolution.kernel_w);
+        if (at < 0 || at >= width || !own[at]) out[t] = false;
       }
-      out[t] = all;
-    }
     own = out;
   }
-  std::vector<bool> pooled(own.size() / row.pool_w, true);
+  Cells pooled(own.size() / row.pool_w, true);
   for (size_t i = 0; i < pooled.size() * row.pool_w; ++i)
-    pooled[i / row.pool_w] = pooled[i / row.pool_w] && own[i];
+    if (!own[i]) pooled[i / row.pool_w] = false;
   return pooled;
+}
+
+/// Input cells that reach one of the cells `used` of a block's output.
+Cells before_block(const Cells& used, const BlockRow& row, int64_t width) {
+  Cells needed(width);
+  for (size_t i = 0; i < used.size() * row.pool_w; ++i) needed[i] = used[i / row.pool_w];
+  for (auto convolution = row.convolutions.rbegin(); convolution != row.convolutions.rend();
+       ++convolution) {
+    Cells in(width);
+    for (int64_t t = 0; t < width; ++t)
+      for (int64_t k = 0; k < convolution->kernel_w; ++k) {
+        const int64_t at = input_of(t, k, convolution->kernel_w);
+        if (needed[t] && at >= 0 && at < width) in[at] = true;
+      }
+    needed = in;
+  }
+  return needed;
 }
 
 class SharedBlocks : public testing::TestWithParam<int> {
  protected:
   NetworkTable table = audio_table(GetParam());
   std::vector<SharedBlock> blocks = shared_blocks(table);
+
+  /// Of the output of each block: which cells reach the network's output.
+  std::vector<Cells> used() const {
+    std::vector<int64_t> widths{table.input.w};
+    for (const BlockRow& row : table.blocks) widths.push_back(widths.back() / row.pool_w);
+    std::vector<Cells> cells(table.blocks.size());
+    cells.back() = Cells(widths.back(), true);
+    for (size_t i = cells.size() - 1; i > 0; --i)
+      cells[i - 1] = before_block(cells[i], table.blocks[i], widths[i]);
+    return cells;
+  }
 };
 
-TEST_P(SharedBlocks, TheLinesCellsAreThoseThatSeeNoEnd) {
+TEST_P(SharedBlocks, TheLinesCellsAreThoseThatSeeNoEndAmongThoseInUse) {
   ASSERT_EQ(blocks.size(), 3u);  // the pools of the first two divide 256
-  std::vector<bool> own(table.input.w, true);
+  const std::vector<Cells> all_used = used();
+  Cells own(table.input.w, true);
   for (size_t i = 0; i < blocks.size(); ++i) {
     const SharedBlock& b = blocks[i];
     EXPECT_EQ(b.pooled_on_line, i < 2);
     ASSERT_EQ(b.width, static_cast<int64_t>(own.size()));
     own = after_block(own, table.blocks[i]);
     ASSERT_EQ(b.out_width, static_cast<int64_t>(own.size()));
+    ASSERT_EQ(b.out_width, static_cast<int64_t>(all_used[i].size()));
     for (int64_t t = 0; t < b.out_width; ++t)
-      EXPECT_EQ(own[t], t >= b.out_left && t < b.out_right) << "block " << i + 1 << ", cell " << t;
+      if (all_used[i][t]) {
+        EXPECT_EQ(own[t], t >= b.out_left && t < b.out_right) << "block " << i << ", cell " << t;
+      }
   }
+  // At 1 and 2 s the last cells of block 2 fill no window of block 3.
+  EXPECT_FALSE(blocks[0].right_strip());
+  EXPECT_FALSE(blocks[1].right_strip());
+  EXPECT_EQ(blocks[2].right_strip(), GetParam() == 3);
 }
 
 TEST_P(SharedBlocks, StripsHoldTheOtherCells) {

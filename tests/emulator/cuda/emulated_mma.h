@@ -65,6 +65,15 @@ inline void mma_bf16(float (&sum)[4], const uint32_t (&a)[4], const uint32_t (&b
   emulated::mma(sum, a, b, product, where);
 }
 
+inline void load_transposed(uint32_t (&to)[4], const void* row,
+                            const emulator::Where& where = emulator::Where::current()) {
+  const uint16_t* rows[32];
+  emulator::gather(&row, sizeof row, rows, where);
+  const unsigned column = emulator::lane() / 4, cell = emulator::lane() % 4 * 2;
+  for (unsigned i = 0; i < 4; ++i)
+    to[i] = rows[8 * i + cell][column] | uint32_t{rows[8 * i + cell + 1][column]} << 16;
+}
+
 // Finite numbers.
 inline uint32_t to_tf32(float x) { return (emulated::to_bits(x) + 0x1000) & ~0x1fffu; }
 inline uint32_t to_bf16_pair(float low, float high) {
