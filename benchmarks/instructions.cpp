@@ -42,7 +42,7 @@ struct Held {
 
 void convolution(const ConvolutionShape& s, bool backward) {
   const auto backend = make_cpu_backend(1);
-  const auto plan = backend->convolution(s, "counted");
+  const auto plan = backend->convolution(s, {}, "counted");
   const Shape channels{1, 1, 1, s.c_out};
   const Held x(s.x()), weight(s.weight()), bias(channels), y(s.y()), dy(s.y()), dx(s.x()),
       dweight(s.weight()), dbias(channels), argmax(s.y(), DType::kU8);

@@ -93,7 +93,7 @@ bool ConvBlock::plan_fused(Planner& planner) {
     backward = std::max(backward, plan->backward_scratch());
   }
   Unit& last = units_.back();
-  last.y_id = planner.output(last.name + ".y", last.shape.y());
+  last.y_id = planner.output(last.name + ".y", last.shape.y(), backend_.activation_type());
   if (last.shape.pooled())
     last.argmax_id = planner.output(last.name + ".argmax", last.shape.y(), DType::kU8);
   last.forward_scratch_id = planner.forward_scratch(name_ + ".scratch", forward);

@@ -51,8 +51,7 @@ void add_options(CLI::App& app, Options& o) {
       ->delimiter(',')
       ->type_name("M");
   app.add_flag("--deterministic,!--no-deterministic", o.deterministic,
-               "Sets the key of this name: whether only algorithms may be used that give the same "
-               "bits in every run")
+               "Sets the key of this name, below")
       ->take_last();
   add_device_options(app, o.device);
   app.add_flag("--eager", o.eager,

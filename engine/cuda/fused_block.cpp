@@ -1,10 +1,14 @@
 #include "engine/cuda/fused_block.h"
 
+#include "engine/pieces.h"
 #include "engine/wave_block.h"
+#include "kernels/bf16.h"
 #include "kernels/fused_block.h"
 
 namespace earshot::cuda {
 namespace {
+
+constexpr int64_t kFloat = sizeof(float);
 
 class CudaFusedBlock : public FusedBlock {
  public:
@@ -12,23 +16,21 @@ class CudaFusedBlock : public FusedBlock {
                  const std::string& layer)
       : device_(device), s_(shape), factors_(factors), layer_(layer) {}
 
-  int64_t forward_scratch() const override {
-    return fused_block_forward_scratch(s_, factors_) * int64_t{sizeof(float)};
-  }
-  int64_t backward_scratch() const override {
-    return fused_block_backward_scratch(s_, factors_) * int64_t{sizeof(float)};
-  }
+  int64_t forward_scratch() const override { return ForwardScratch(*this, nullptr).bytes; }
+  int64_t backward_scratch() const override { return BackwardScratch(*this, nullptr).bytes; }
 
   void forward(const BlockForward& t) override {
     check_shape(t.x, {s_.n, 1, s_.w, 1}, "fused block");
     check_shape(t.y, y(), "fused block");
     const BlockForward::Layer &first = t.layers.at(0), &second = t.layers.at(1);
+    const ForwardScratch scratch(*this, t.scratch.data);
+    float* const to = rounds() ? scratch.y : t.y.f32();
     launching(layer_.c_str(), t.x, [&] {
-      fused_block_forward(
-          s_, factors_,
-          {t.x.f32(), first.weight.f32(), first.bias.f32(), second.weight.f32(), second.bias.f32(),
-           t.y.f32(), t.argmax.u8(), static_cast<float*>(t.scratch.data)},
-          device_.stream());
+      fused_block_forward(s_, factors_,
+                          {t.x.f32(), first.weight.f32(), first.bias.f32(), second.weight.f32(),
+                           second.bias.f32(), to, t.argmax.u8(), scratch.kernels},
+                          device_.stream());
+      if (rounds()) convert(y().count(), to, t.y.bf16(), device_.stream());
     });
   }
 
@@ -36,17 +38,50 @@ class CudaFusedBlock : public FusedBlock {
     check_shape(t.x, {s_.n, 1, s_.w, 1}, "fused block backward");
     check_shape(t.dy, y(), "fused block backward");
     const BlockBackward::Layer &first = t.layers.at(0), &second = t.layers.at(1);
+    const BackwardScratch scratch(*this, t.scratch.data);
     launching(layer_.c_str(), t.x, [&] {
-      fused_block_backward(
-          s_, factors_,
-          {t.x.f32(), first.weight.f32(), first.bias.f32(), second.weight.f32(), t.y.f32(),
-           t.argmax.u8(), t.dy.f32(), first.dweight.f32(), first.dbias.f32(), second.dweight.f32(),
-           second.dbias.f32(), static_cast<float*>(t.scratch.data)},
-          device_.stream());
+      const float* from = rounds() ? widened(t.y, scratch.y) : t.y.f32();
+      const float* gradient = rounds() ? widened(t.dy, scratch.dy) : t.dy.f32();
+      fused_block_backward(s_, factors_,
+                           {t.x.f32(), first.weight.f32(), first.bias.f32(), second.weight.f32(),
+                            from, t.argmax.u8(), gradient, first.dweight.f32(), first.dbias.f32(),
+                            second.dweight.f32(), second.dbias.f32(), scratch.kernels},
+                           device_.stream());
     });
   }
 
  private:
+  /// The kernels' own, and where activations are bf16, the pooled tensors in float32: they are a
+  /// small part of what the block would otherwise store.
+  struct ForwardScratch {
+    ForwardScratch(const CudaFusedBlock& b, void* base) {
+      Pieces pieces(base);
+      kernels =
+          static_cast<float*>(pieces.take(fused_block_forward_scratch(b.s_, b.factors_) * kFloat));
+      y = static_cast<float*>(pieces.take(b.widened_bytes()));
+      bytes = pieces.used();
+    }
+    float *kernels, *y;
+    int64_t bytes;
+  };
+  struct BackwardScratch {
+    BackwardScratch(const CudaFusedBlock& b, void* base) {
+      Pieces pieces(base);
+      kernels =
+          static_cast<float*>(pieces.take(fused_block_backward_scratch(b.s_, b.factors_) * kFloat));
+      y = static_cast<float*>(pieces.take(b.widened_bytes()));
+      dy = static_cast<float*>(pieces.take(b.widened_bytes()));
+      bytes = pieces.used();
+    }
+    float *kernels, *y, *dy;
+    int64_t bytes;
+  };
+  bool rounds() const { return factors_ == FusedFactors::kBf16; }
+  int64_t widened_bytes() const { return rounds() ? y().count() * kFloat : 0; }
+  const float* widened(const Tensor& stored, float* to) const {
+    convert(stored.shape.count(), stored.bf16(), to, device_.stream());
+    return to;
+  }
   Shape y() const { return {s_.n, 1, s_.out_w(), s_.c_out}; }
 
   Device& device_;
@@ -60,8 +95,10 @@ class CudaFusedBlock : public FusedBlock {
 std::unique_ptr<FusedBlock> make_fused_block(Device& device, const BlockShape& block,
                                              Precision precision, const std::string& layer) {
   const std::optional<FusedBlockShape> shape = wave_block(block);
-  if (!shape || precision == Precision::kBf16) return nullptr;
-  const auto factors = precision == Precision::kTf32 ? FusedFactors::kTf32 : FusedFactors::kF32;
+  if (!shape) return nullptr;
+  const auto factors = precision == Precision::kBf16   ? FusedFactors::kBf16
+                       : precision == Precision::kTf32 ? FusedFactors::kTf32
+                                                       : FusedFactors::kF32;
   return std::make_unique<CudaFusedBlock>(device, *shape, factors, layer);
 }
 

@@ -9,7 +9,8 @@
 
 namespace earshot::cuda {
 
-/// Null unless it is a wave_block (engine/wave_block.h) in fp32 or tf32. `device` must outlive it.
+/// x, weights and biases are float32, y and dy stored as activations are.
+/// Null unless it is a wave_block (engine/wave_block.h). `device` must outlive it.
 std::unique_ptr<FusedBlock> make_fused_block(Device& device, const BlockShape& shape,
                                              Precision precision, const std::string& layer);
 

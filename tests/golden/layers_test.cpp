@@ -42,7 +42,7 @@ TEST_P(Layers, ConvolutionReluPool) {
     const Shape in = file.shape(of + "x"), kernel = file.shape(of + "weight");
     const ConvolutionShape s{in.n,     in.h,     in.w,     in.c,    kernel.n,
                              kernel.h, kernel.w, c.pool_h, c.pool_w};
-    const auto plan = backend().convolution(s, c.name);
+    const auto plan = backend().convolution(s, {}, c.name);
     const GuardedTensor x = given(of + "x"), weight = given(of + "weight"),
                         bias = given(of + "bias"), y = room(of + "y"), dy = given(of + "dy"),
                         dx = room(of + "x"), dweight = room(of + "weight"),

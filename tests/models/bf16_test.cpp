@@ -65,6 +65,29 @@ TEST_P(Bf16Networks, ComputeTheSameButForRounding) {
   EXPECT_LE(distance(infer(narrow), infer(wide)), 4 * rounding);
 }
 
+// The gradient of each weight points where float32's does: a step that lost or mixed up a tensor
+// would not. It is no rounding error: a cell that rounds to another winner, or across a ReLU, sends
+// its gradient elsewhere, and batch norm over few examples amplifies that.
+TEST_P(Bf16Networks, GradientsPointTheSameWay) {
+  randomise(narrow, 1000);
+  randomise(wide, 1000);
+  const FloatInputs inputs(8);
+  const auto train = [&](Tagger& tagger) {
+    return BoundPass(tagger, /*training=*/true, {8}, kNans).train(inputs).gradients;
+  };
+  const std::vector<float> ours = train(narrow), exact = train(wide);
+  for (const Parameters::Entry& entry : narrow.trainable().entries()) {
+    if (!entry.name.ends_with(".weight")) continue;
+    double product = 0, our_size = 0, exact_size = 0;
+    for (auto i = size_t(entry.offset); i < size_t(entry.offset + entry.shape.count()); ++i) {
+      product += double(ours[i]) * double(exact[i]);
+      our_size += std::pow(double(ours[i]), 2);
+      exact_size += std::pow(double(exact[i]), 2);
+    }
+    EXPECT_GE(product / std::sqrt(our_size * exact_size), 0.7) << entry.name;
+  }
+}
+
 INSTANTIATE_TEST_SUITE_P(All, Bf16Networks,
                          testing::Values(ModelKind::kAudio, ModelKind::kSpec, ModelKind::kComb),
                          [](const auto& of) {
