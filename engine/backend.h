@@ -279,7 +279,8 @@ class Backend {
 
 using FusedBlockMaker =
     std::function<std::unique_ptr<FusedBlock>(const BlockShape& shape, const std::string& layer)>;
-/// The CPU backend: oneDNN on `threads` threads (0: all). It has the fused blocks that it is given.
+/// The CPU backend: oneDNN on `threads` threads (0: all). Its fused blocks are
+/// its own, or those of `fused`.
 std::unique_ptr<Backend> make_cpu_backend(int threads, FusedBlockMaker fused = nullptr);
 
 }  // namespace earshot

@@ -7,12 +7,14 @@
 // and argmax; backward computes z again. As in pooled_conv.h, only the winner of a window carries a
 // gradient, so backward does 1/pool of a dense one's work.
 //
-// For CUDA devices: the CPU composes the block from its convolutions. Channels last.
+// Channels last. On the CPU forward has the bits of mono_conv.h and line_conv.h one after the
+// other.
 #pragma once
 
 #include <cstdint>
 
 #include "kernels/host_device.h"
+#include "kernels/simd.h"
 #include "kernels/stream.h"
 
 namespace earshot {
@@ -67,6 +69,16 @@ struct FusedBlockBackward {
   float *dweight2, *dbias2;      // as weight2, bias2
   float* scratch;                // fused_block_backward_scratch floats, on a multiple of 16 bytes
 };
+
+/// Whether the CPU has this shape: 32 channels.
+bool fused_block_fits(const FusedBlockShape& s);
+int64_t fused_block_forward_scratch(const FusedBlockShape& s, int threads);
+void fused_block_forward(const FusedBlockShape& s, const FusedBlockForward& t, int threads,
+                         Simd simd = best_simd());
+int64_t fused_block_backward_scratch(const FusedBlockShape& s);
+/// The bits do not depend on the number of threads.
+void fused_block_backward(const FusedBlockShape& s, const FusedBlockBackward& t,
+                          Simd simd = best_simd());
 
 /// What the factors of the second convolution are rounded to.
 enum class FusedFactors { kF32, kTf32, kBf16 };

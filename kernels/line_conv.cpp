@@ -13,9 +13,9 @@ namespace {
 constexpr int64_t kBlock = 48;  // output tiles: whole windows and whole micro-tiles
 constexpr int64_t kMostGroups = 4;
 
-/// U = G w of each group of taps, in double, in panels of output channels:
-/// u [points][c_out / panel][groups, c_in][panel].
-void transform_weight(const PooledConvShape& s, const float* weight, int64_t panel, float* u) {
+}  // namespace
+
+void transform_line_weight(const PooledConvShape& s, const float* weight, int64_t panel, float* u) {
   constexpr auto g = CookToom<4>::filter();
   const int64_t groups = (s.kernel_w + kLineTile - 1) / kLineTile, depth = groups * s.c_in;
 #pragma omp parallel for schedule(static)
@@ -30,8 +30,6 @@ void transform_weight(const PooledConvShape& s, const float* weight, int64_t pan
           u[k * depth * s.c_out + row * panel + co % panel] = static_cast<float>(sum);
         }
 }
-
-}  // namespace
 
 bool LineConv::fits(const PooledConvShape& s) {
   const auto channels = [](int64_t c) { return c % 32 == 0 && c <= 512; };
@@ -50,7 +48,7 @@ int64_t LineConv::block_floats() const {
 int64_t LineConv::forward_scratch() const { return weight_floats() + threads_ * block_floats(); }
 
 void LineConv::forward(const PooledConvForward& t, float* scratch) const {
-  transform_weight(s_, t.weight, kernels_.panel, scratch);
+  transform_line_weight(s_, t.weight, kernels_.panel, scratch);
   const int64_t used = s_.w / s_.pool_w * s_.pool_w;  // cells that have an output
   const int64_t blocks = (used + kBlock * kLineTile - 1) / (kBlock * kLineTile);
   const int64_t input_tiles = kBlock + groups() - 1;

@@ -26,6 +26,10 @@ struct LineKernels {
                  const float* m);
 };
 
+/// U = G w of each group of taps, in double, in panels of output channels:
+/// u [points][c_out / panel][groups, c_in][panel].
+void transform_line_weight(const PooledConvShape& s, const float* weight, int64_t panel, float* u);
+
 const LineKernels& line_avx2();
 const LineKernels& line_avx512();  // only where best_simd() allows
 

@@ -90,9 +90,11 @@ void weight_gradient(const MonoGradient& t) {
 }
 
 template <class Isa>
-constexpr MonoKernels kSquare{forward<Isa, 4, 4>, weight_gradient<Isa, 4, 4>};
+constexpr MonoKernels kSquare{forward<Isa, 4, 4>, forward_run<Isa, 4, 4, false>,
+                              weight_gradient<Isa, 4, 4>};
 template <class Isa>
-constexpr MonoKernels kLine{forward<Isa, 1, 11>, weight_gradient<Isa, 1, 11>};
+constexpr MonoKernels kLine{forward<Isa, 1, 11>, forward_run<Isa, 1, 11, false>,
+                            weight_gradient<Isa, 1, 11>};
 
 }  // namespace
 }  // namespace earshot

@@ -22,7 +22,8 @@ struct MonoGradient {
 };
 
 struct MonoKernels {
-  void (*forward)(const MonoForward& t);
+  void (*forward)(const MonoForward& t);       // past the caches
+  void (*forward_near)(const MonoForward& t);  // for a y that is used at once
   void (*weight_gradient)(const MonoGradient& t);
 };
 

@@ -11,6 +11,7 @@
 #include <oneapi/dnnl/dnnl.hpp>
 
 #include "engine/cpu/convolution.h"
+#include "engine/cpu/fused_block.h"
 #include "kernels/activation.h"
 #include "kernels/batch_norm.h"
 #include "kernels/loss.h"
@@ -141,7 +142,7 @@ class CpuBackend : public Backend {
   }
   std::unique_ptr<FusedBlock> fused_block(const BlockShape& shape,
                                           const std::string& layer) override {
-    return fused_ ? fused_(shape, layer) : nullptr;
+    return fused_ ? fused_(shape, layer) : make_cpu_fused_block(shape);
   }
 
   void batch_norm_train(const BatchNormForward& t) override {
