@@ -48,12 +48,12 @@ __global__ void __launch_bounds__(kThreads)
   }
 }
 
-/// Band `band` of column `column` of example `i`, before the resize.
+/// Column `column` of example `i`, before the resize.
 struct PlacedColumns {
   GatherPlanView plan;
   MelSource source;
-  __device__ float operator()(int64_t i, int64_t column, int64_t band) const {
-    float sum = 0;
+  __device__ LaneBands operator()(int64_t i, int64_t column, int lane) const {
+    LaneBands sum;
     for (int32_t k = plan.first_placement[i]; k < plan.first_placement[i + 1]; ++k) {
       const Placement& p = plan.placements[k];
       const int64_t frames = source.frames[p.clip];
@@ -61,10 +61,14 @@ struct PlacedColumns {
           frames > 0 ? static_cast<uint32_t>(p.roll >> 8) % static_cast<uint32_t>(frames) : 0;
       const int64_t cell =
           cell_at({plan.positions + p.first_copy, p.copies, 8, frames, roll}, column);
-      if (cell >= 0)
-        sum += p.weight * source.columns[source.offset[p.clip] + cell * kMelBands + band];
-      else if (source.pad_with_floor)
-        sum += p.weight * source.floor[p.clip];
+      if (cell < 0 && !source.pad_with_floor) continue;
+      const float* values = cell < 0
+                                ? source.floor + p.clip
+                                : source.columns + source.offset[p.clip] + cell * kMelBands + lane;
+      const int stride = cell < 0 ? 0 : kWarp;
+#pragma unroll
+      for (int band = 0; band < kBandsOfLane; ++band)
+        sum.v[band] += p.weight * values[band * stride];
     }
     return sum;
   }

@@ -61,8 +61,13 @@ struct FlooredColumns {
   int64_t frames;
   float range;
   const float *db, *maxima;
-  __device__ float operator()(int64_t i, int64_t column, int64_t band) const {
-    return fmaxf(maxima[i] - range, db[(i * frames + column) * kMelBands + band]);
+  __device__ LaneBands operator()(int64_t i, int64_t column, int lane) const {
+    const float floor = maxima[i] - range;
+    const float* values = db + (i * frames + column) * kMelBands + lane;
+    LaneBands of;
+#pragma unroll
+    for (int band = 0; band < kBandsOfLane; ++band) of.v[band] = fmaxf(floor, values[band * kWarp]);
+    return of;
   }
 };
 

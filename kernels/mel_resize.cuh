@@ -23,9 +23,16 @@ static __device__ inline ResizeTile& resize_tile() {
   return tile;
 }
 
-/// columns(example, column, band) -> the value before the resize.
+/// Of a column, those bands that one lane moves: lane, lane + 32, ...
+constexpr int kBandsOfLane = kMelBands / kWarp;
+struct LaneBands {
+  float v[kBandsOfLane] = {};
+};
+
+/// columns(example, column, lane) -> the values before the resize.
+/// Four blocks a multiprocessor leave 64 registers a thread: unasked, ptxas spills for a fifth.
 template <typename Columns>
-__global__ void __launch_bounds__(kWarp* kColumnWarps)
+__global__ void __launch_bounds__(kWarp* kColumnWarps, 4)
     resize_and_transpose(ResizeShape s, Columns columns, float* out) {
   ResizeTile& tile = resize_tile();
   const int64_t first = int64_t{blockIdx.x} * kWarp;
@@ -37,10 +44,11 @@ __global__ void __launch_bounds__(kWarp* kColumnWarps)
       const int64_t left = static_cast<int64_t>(at);
       const int64_t right = left + 1 < s.native ? left + 1 : left;
       const float t = static_cast<float>(at - static_cast<double>(left));
-      for (int band = threadIdx.x; band < kMelBands; band += kWarp) {
-        const float a = columns(i, left, band), b = columns(i, right, band);
-        tile[x][band] = a + t * (b - a);
-      }
+      const int lane = threadIdx.x;
+      const LaneBands a = columns(i, left, lane), b = columns(i, right, lane);
+#pragma unroll
+      for (int k = 0; k < kBandsOfLane; ++k)
+        tile[x][lane + k * kWarp] = a.v[k] + t * (b.v[k] - a.v[k]);
     }
     __syncthreads();
     const int x = threadIdx.x;
