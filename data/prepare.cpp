@@ -7,6 +7,7 @@
 #include <thread>
 
 #include "data/clip_list.h"
+#include "data/clip_mels.h"
 #include "data/manifest.h"
 #include "data/ordered_pool.h"
 #include "data/recording.h"
@@ -93,7 +94,8 @@ class ClipReader {
       outcome.fault = error.reason();
       return outcome;
     }
-    outcome.mel = compute_log_mel(extractors_[thread], outcome.recording.samples);
+    if (!options_.backend)
+      outcome.mel = compute_log_mel(extractors_[thread], outcome.recording.samples);
     return outcome;
   }
 
@@ -140,6 +142,46 @@ void take_clip(const ManifestRow& row, Outcome&& outcome, StoreWriter& writer, C
   list.keep(row, std::move(clip));
 }
 
+/// Takes the outcomes in order; where a backend computes the log-mels, a batch of clips at a time.
+class ClipTaker {
+ public:
+  ClipTaker(const Manifest& manifest, const PrepareOptions& options, StoreWriter& writer,
+            ClipList& list)
+      : manifest_(manifest), options_(options), writer_(writer), list_(list) {}
+
+  void take(Outcome&& outcome) {
+    waiting_samples_ += outcome.recording.samples.size();
+    waiting_.push_back(std::move(outcome));
+    if (!options_.backend || waiting_samples_ >= kBatchSamples) finish();
+  }
+  void finish() {
+    if (options_.backend) compute_mels();
+    for (Outcome& outcome : waiting_)
+      take_clip(manifest_.rows[next_++], std::move(outcome), writer_, list_);
+    waiting_.clear();
+    waiting_samples_ = 0;
+  }
+
+ private:
+  static constexpr size_t kBatchSamples = size_t{1} << 23;  // 3 minutes; 34 MB with the log-mel
+
+  void compute_mels() {
+    std::vector<std::span<const int16_t>> clips;
+    for (const Outcome& outcome : waiting_) clips.emplace_back(outcome.recording.samples);
+    std::vector<ClipMel> mels =
+        compute_log_mels(*options_.backend, log_mel_settings(options_.features), clips);
+    for (size_t i = 0; i < mels.size(); ++i) waiting_[i].mel = std::move(mels[i]);
+  }
+
+  const Manifest& manifest_;
+  const PrepareOptions& options_;
+  StoreWriter& writer_;
+  ClipList& list_;
+  std::vector<Outcome> waiting_;
+  size_t waiting_samples_ = 0;
+  size_t next_ = 0;  // row of the first that waits
+};
+
 StoreIndex build(const Manifest& manifest, const PrepareOptions& options,
                  const std::string& fingerprint) {
   const unsigned cores = std::max(1u, std::thread::hardware_concurrency());
@@ -149,15 +191,17 @@ StoreIndex build(const Manifest& manifest, const PrepareOptions& options,
   ClipList list(manifest, options.strict);
   StoreWriter writer(options.out, fingerprint);
   ClipReader reader(manifest, options, threads);
+  ClipTaker taker(manifest, options, writer, list);
   {
     Progress progress("prepare", items, "clips");
     OrderedPool<Outcome> pool([&](int thread, int64_t i) { return reader.read(thread, i); },
-                              [&](int64_t i, Outcome&& outcome) {
-                                take_clip(manifest.rows[i], std::move(outcome), writer, list);
+                              [&](int64_t, Outcome&& outcome) {
+                                taker.take(std::move(outcome));
                                 progress.advance(1);
                               },
                               bytes_of, kMostWaitingBytes);
     pool.run(items, threads);
+    taker.finish();
   }
   StoreIndex index = list.finish();
   index.features = options.features;

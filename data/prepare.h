@@ -9,6 +9,8 @@
 
 namespace earshot {
 
+class Backend;
+
 struct PrepareOptions {
   fs::path source = {};  // see read_manifest
   fs::path out = {};     // the store's folder; made where it is missing
@@ -18,6 +20,7 @@ struct PrepareOptions {
   bool strict = false;        // the first problem ends the work
   bool force = false;         // build even where nothing changed
   bool allow_outside = false;
+  Backend* backend = nullptr;  // computes the log-mels, batch by batch; null: the threads do
 };
 
 struct PrepareReport {

@@ -8,6 +8,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -146,6 +147,14 @@ struct Dropout {
   uint32_t step, layer;
 };
 
+/// Log-mel of whole clips, as LogMel::extract gives it. All of it lies on the host.
+struct ClipsLogMel {
+  std::vector<std::span<const int16_t>> samples;  // of each clip, full scale 32768; not empty
+  LogMelSettings settings;
+  std::vector<float*> columns;  // of each clip: [1 + samples / 256, 128]
+  float* floor;                 // [clips]
+};
+
 class Backend {
  public:
   virtual ~Backend() = default;
@@ -199,6 +208,8 @@ class Backend {
   virtual void gather_mel(const GatherPlan& plan, const MelSource& source, const Tensor& out) = 0;
   /// wave [n, 1, t, 1] -> log-mel of each example, resized to out [n, 128, w, 1].
   virtual void log_mel(const Tensor& wave, const LogMelSettings& settings, const Tensor& out) = 0;
+  /// For a store that is being made. Waits.
+  virtual void log_mel_clips(const ClipsLogMel& t) = 0;
 };
 
 using FusedBlockMaker =

@@ -21,15 +21,20 @@ int cuda_index(const std::string& device) {
 
 }  // namespace
 
-std::unique_ptr<Backend> select_backend(const std::string& device, int threads) {
-  if (threads < 0) fail_usage("--threads {}: at least 1, or 0 for all cores", threads);
+std::unique_ptr<Backend> select_gpu(const std::string& device, std::string& why_not) {
   const int index = device == "auto" ? 0 : cuda_index(device);
   if (index < 0 && device != "cpu")
     fail_usage("--device {}: choose auto, cpu, cuda or cuda:<index>", device);
+  if (index < 0) return nullptr;
+  auto gpu = open_cuda_backend(index, why_not);
+  if (!gpu && device != "auto") fail("--device {}: {}; use --device cpu", device, why_not);
+  return gpu;
+}
+
+std::unique_ptr<Backend> select_backend(const std::string& device, int threads) {
+  if (threads < 0) fail_usage("--threads {}: at least 1, or 0 for all cores", threads);
   std::string why_not;
-  auto backend = index >= 0 ? open_cuda_backend(index, why_not) : nullptr;
-  if (!backend && index >= 0 && device != "auto")
-    fail("--device {}: {}; use --device cpu", device, why_not);
+  auto backend = select_gpu(device, why_not);
   if (!backend) backend = make_cpu_backend(threads);
   if (why_not.empty())
     spdlog::info("{}", backend->description());

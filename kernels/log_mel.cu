@@ -21,6 +21,33 @@ __global__ void __launch_bounds__(kFrameThreads)
   }
 }
 
+/// The clip that frame `frame` of all belongs to.
+__device__ inline int64_t clip_of(const MelClips& clips, int64_t frame) {
+  int64_t low = 0, high = clips.n;  // first_frame[low] <= frame < first_frame[high]
+  while (high - low > 1) {
+    const int64_t middle = (low + high) / 2;
+    if (clips.first_frame[middle] <= frame)
+      low = middle;
+    else
+      high = middle;
+  }
+  return low;
+}
+
+__global__ void __launch_bounds__(kFrameThreads)
+    cut_frames_of_clips(MelClips clips, int64_t first, const float* window, float* out) {
+  const int64_t row = blockIdx.x, clip = clip_of(clips, first + row);
+  const int64_t begin = clips.first_sample[clip], t = clips.first_sample[clip + 1] - begin;
+  const int64_t start = (first + row - clips.first_frame[clip]) * kHop - kFft / 2;
+  for (int i = threadIdx.x; i < kFft; i += kFrameThreads) {
+    const int64_t at = start + i;
+    const bool within = at >= 0 && at < t;
+    out[row * kFft + i] =
+        window[i] *
+        (static_cast<float>(clips.samples[begin + (within ? at : reflect(at, t))]) / 32768.0f);
+  }
+}
+
 struct Decibels {
   float multiplier, minimum;
 };
@@ -42,19 +69,32 @@ __global__ void __launch_bounds__(kMelBands)
   db[row * kMelBands + threadIdx.x] = scale.multiplier * log10f(fmaxf(scale.minimum, sum));
 }
 
-__global__ void __launch_bounds__(kMaximumThreads)
-    maximum_of_clip(int64_t count, const float* db, float* maxima) {
+/// Largest of values [count], known to every thread of the block.
+__device__ inline float maximum_of_block(int64_t count, const float* values) {
   static __shared__ float of_warp[kMaximumThreads / kWarp];
-  const float* values = db + blockIdx.x * count;
   float largest = values[0];
   for (int64_t i = threadIdx.x; i < count; i += kMaximumThreads)
     largest = fmaxf(largest, values[i]);
   largest = warp_max(largest);
   if (threadIdx.x % kWarp == 0) of_warp[threadIdx.x / kWarp] = largest;
   __syncthreads();
-  if (threadIdx.x >= kWarp) return;
-  largest = warp_max(of_warp[threadIdx.x]);
+  return warp_max(of_warp[threadIdx.x % kWarp]);
+}
+
+__global__ void __launch_bounds__(kMaximumThreads)
+    maximum_of_clip(int64_t count, const float* db, float* maxima) {
+  const float largest = maximum_of_block(count, db + blockIdx.x * count);
   if (threadIdx.x == 0) maxima[blockIdx.x] = largest;
+}
+
+__global__ void __launch_bounds__(kMaximumThreads)
+    floor_of_clip(MelClips clips, float range, float* db, float* floor) {
+  const int64_t first = clips.first_frame[blockIdx.x] * kMelBands;
+  const int64_t count = clips.first_frame[blockIdx.x + 1] * kMelBands - first;
+  const float lowest = maximum_of_block(count, db + first) - range;
+  for (int64_t i = threadIdx.x; i < count; i += kMaximumThreads)
+    db[first + i] = fmaxf(lowest, db[first + i]);
+  if (threadIdx.x == 0) floor[blockIdx.x] = lowest;
 }
 
 struct FlooredColumns {
@@ -82,10 +122,7 @@ void log_mel_frames(int64_t n, int64_t t, const float* wave, const float* window
 
 void log_mel_bands(int64_t n, int64_t frames, const float* spectrum, const LogMelSettings& settings,
                    const MelBankView& bank, float* db, float* maxima, Stream stream) {
-  const Decibels scale{static_cast<float>(settings.multiplier),
-                       static_cast<float>(settings.minimum)};
-  launch("log_mel_bands", sum_bands, {blocks_x(n * frames), kMelBands}, stream, bank, scale,
-         spectrum, db);
+  log_mel_clip_bands(n * frames, spectrum, settings, bank, db, stream);
   launch("log_mel_bands: maxima", maximum_of_clip, {blocks_x(n), kMaximumThreads}, stream,
          frames * kMelBands, db, maxima);
 }
@@ -94,6 +131,26 @@ void log_mel_resize(int64_t n, int64_t frames, int64_t w, const LogMelSettings& 
                     const float* db, const float* maxima, float* out, Stream stream) {
   launch_resize("log_mel_resize", n, frames, w, out, stream,
                 FlooredColumns{frames, static_cast<float>(settings.range), db, maxima});
+}
+
+void log_mel_clip_frames(const MelClips& clips, int64_t first, int64_t rows, const float* window,
+                         float* frames, Stream stream) {
+  launch("log_mel_clip_frames", cut_frames_of_clips, {blocks_x(rows), kFrameThreads}, stream, clips,
+         first, window, frames);
+}
+
+void log_mel_clip_bands(int64_t rows, const float* spectrum, const LogMelSettings& settings,
+                        const MelBankView& bank, float* db, Stream stream) {
+  const Decibels scale{static_cast<float>(settings.multiplier),
+                       static_cast<float>(settings.minimum)};
+  launch("log_mel_clip_bands", sum_bands, {blocks_x(rows), kMelBands}, stream, bank, scale,
+         spectrum, db);
+}
+
+void log_mel_clip_floor(const MelClips& clips, const LogMelSettings& settings, float* db,
+                        float* floor, Stream stream) {
+  launch("log_mel_clip_floor", floor_of_clip, {blocks_x(clips.n), kMaximumThreads}, stream, clips,
+         static_cast<float>(settings.range), db, floor);
 }
 
 }  // namespace earshot::cuda

@@ -62,6 +62,13 @@ struct MelBankView {
   const MelTriangle* triangles = nullptr;  // [128]
   const float* weights = nullptr;
 };
+/// Clips of any length, end to end.
+struct MelClips {
+  const int16_t* samples = nullptr;       // full scale 32768
+  const int64_t* first_sample = nullptr;  // [n + 1]
+  const int64_t* first_frame = nullptr;   // [n + 1]; a clip has 1 + samples / 256
+  int64_t n = 0;
+};
 namespace cuda {
 /// wave [n, t], window [2048] = hann_window() -> frames [n, 1 + t / 256, 2048]
 void log_mel_frames(int64_t n, int64_t t, const float* wave, const float* window, float* frames,
@@ -72,6 +79,15 @@ void log_mel_bands(int64_t n, int64_t frames, const float* spectrum, const LogMe
 /// db -> out [n, 128, w], floored and resized as by resize_columns.
 void log_mel_resize(int64_t n, int64_t frames, int64_t w, const LogMelSettings& settings,
                     const float* db, const float* maxima, float* out, Stream stream);
+/// Frames first ... first + rows of all clips -> frames [rows, 2048]
+void log_mel_clip_frames(const MelClips& clips, int64_t first, int64_t rows, const float* window,
+                         float* frames, Stream stream);
+/// spectrum [rows, 1025, 2] -> db [rows, 128] without the floor
+void log_mel_clip_bands(int64_t rows, const float* spectrum, const LogMelSettings& settings,
+                        const MelBankView& bank, float* db, Stream stream);
+/// db [frames of all clips, 128] in place: no value below its clip's floor [n].
+void log_mel_clip_floor(const MelClips& clips, const LogMelSettings& settings, float* db,
+                        float* floor, Stream stream);
 }  // namespace cuda
 
 }  // namespace earshot

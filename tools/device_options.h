@@ -13,7 +13,8 @@ struct DeviceOptions {
   std::string device = "auto";
   int threads = 0;
 };
-/// `options` must outlive the parsing.
+/// What they fill must outlive the parsing.
+void add_device_option(CLI::App& app, std::string& device);  // --device alone
 void add_device_options(CLI::App& app, DeviceOptions& options);
 
 }  // namespace earshot

@@ -2,9 +2,11 @@
 
 #include <CLI/CLI.hpp>
 
+#include "data/clip_mels.h"
 #include "data/npy.h"
-#include "data/recording.h"
 #include "engine/error.h"
+#include "engine/select_backend.h"
+#include "tools/device_options.h"
 #include "tools/feature_options.h"
 #include "tools/program.h"
 
@@ -23,6 +25,7 @@ struct Options {
   fs::path out;
   FeatureSettings features;
   bool no_trim = false;
+  std::string device = "auto";
 };
 
 /// [frames, bands] -> [bands, frames].
@@ -40,8 +43,11 @@ void extract(Options options) {
   if (recording.samples.empty()) {
     fail("{} holds no samples, so it has no spectrogram", options.file.string());
   }
-  LogMel extractor(log_mel_settings(options.features));
-  const ClipMel mel = compute_log_mel(extractor, recording.samples);
+  std::string why_not;
+  auto backend = select_gpu(options.device, why_not);
+  if (!backend) backend = make_cpu_backend(/*threads=*/1);
+  const ClipMel mel =
+      compute_log_mels(*backend, log_mel_settings(options.features), {recording.samples}).front();
   const auto samples = static_cast<int64_t>(recording.samples.size());
   const int64_t frames = mel_frames(samples);
   write_npy(options.out, transpose(mel.values, frames), kMelBands, frames);
@@ -63,5 +69,6 @@ int main(int argc, char** argv) {
   add_feature_options(app, options.features);
   app.add_flag("--no-trim", options.no_trim, "Keep silence at both ends, as --trim-db 0")
       ->excludes("--trim-db");
+  add_device_option(app, options.device);
   return run_program(app, argc, argv, [&] { extract(options); });
 }

@@ -5,6 +5,8 @@
 #include <CLI/CLI.hpp>
 #include <map>
 
+#include "engine/select_backend.h"
+#include "tools/device_options.h"
 #include "tools/feature_options.h"
 #include "tools/program.h"
 
@@ -76,6 +78,7 @@ void print_report(const PrepareReport& report, const fs::path& out) {
 int main(int argc, char** argv) {
   using namespace earshot;
   PrepareOptions options;
+  std::string device = "auto";
   CLI::App app(kDescription, "prepare");
   app.add_option("SOURCE", options.source, "Recordings; see above")->type_name("")->required();
   app.add_option("--out", options.out, "Folder of the store, made where it is missing")
@@ -89,10 +92,14 @@ int main(int argc, char** argv) {
   app.add_option("--jobs", options.jobs, "Threads; 0: one per core")
       ->type_name("N")
       ->capture_default_str();
+  add_device_option(app, device);
   app.add_flag("--force", options.force, "Build even if nothing changed");
   app.add_flag("--allow-outside", options.allow_outside,
                "Let a table name files outside its own folder");
   return run_program(app, argc, argv, [&] {
+    std::string why_not;
+    const auto gpu = select_gpu(device, why_not);  // on the CPU the threads that decode do it all
+    options.backend = gpu.get();
     const PrepareReport report = prepare(options);
     if (app.count("--quiet") == 0) print_report(report, options.out);
   });

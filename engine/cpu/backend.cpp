@@ -203,6 +203,20 @@ class CpuBackend : public Backend {
       }
     }
   }
+  void log_mel_clips(const ClipsLogMel& t) override {
+    const auto clips = static_cast<int64_t>(t.samples.size());
+#pragma omp parallel
+    {
+      LogMel extractor(t.settings);
+      std::vector<float> wave;
+#pragma omp for schedule(dynamic)
+      for (int64_t i = 0; i < clips; ++i) {
+        wave.assign(t.samples[i].begin(), t.samples[i].end());
+        for (float& x : wave) x /= 32768.0f;
+        t.floor[i] = extractor.extract(wave, t.columns[i]);
+      }
+    }
+  }
 
  private:
   FusedBlockMaker fused_;

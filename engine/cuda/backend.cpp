@@ -181,6 +181,7 @@ class CudaBackend : public Backend {
     check_shape(out, {wave.shape.n, 128, out.shape.w, 1}, "log-mel");
     log_mel_.run(wave, settings, out);
   }
+  void log_mel_clips(const ClipsLogMel& t) override { log_mel_.run(t); }
 
  private:
   cudaStream_t stream() const { return device_.stream(); }

@@ -28,9 +28,16 @@ class LogMelBatch {
   explicit LogMelBatch(Device& device);
   /// wave [n, 1, t, 1] -> out [n, 128, w, 1].
   void run(const Tensor& wave, const LogMelSettings& settings, const Tensor& out);
+  /// As Backend::log_mel_clips.
+  void run(const ClipsLogMel& t);
 
  private:
   const RealFft& fft(int64_t rows);
+  void download(float* to, const float* from, int64_t count) const;
+  MelBankView bank() const {
+    return {static_cast<const MelTriangle*>(triangles_.data()),
+            static_cast<const float*>(weights_.data())};
+  }
 
   Device& device_;
   DeviceMemory window_, triangles_, weights_;

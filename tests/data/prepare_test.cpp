@@ -6,6 +6,7 @@
 #include <set>
 
 #include "data/recording.h"
+#include "engine/backend.h"
 #include "engine/console.h"
 #include "tests/data/sound.h"
 #include "tests/scratch.h"
@@ -56,6 +57,27 @@ class PrepareTest : public testing::Test {
   fs::path source_ = scratch_ / "source";
   fs::path out_ = scratch_ / "deep/store";
 };
+
+TEST_F(PrepareTest, ABackendComputesTheSameLogMels) {
+  table(
+      "a.wav,Bark,train\nb.wav,Meow,train\ngone.wav,Bark,train\nc.wav,Bark,train\nt.wav,Meow,"
+      "test\n");
+  write_sound(source_ / "t.wav", {});  // kept, without a log-mel
+  const StoreIndex alone = run().index;
+  const auto backend = make_cpu_backend(2);
+  PrepareOptions options;
+  options.backend = backend.get();
+  options.force = true;
+  const StoreIndex together = run(options).index;
+  ASSERT_EQ(together.clips.size(), 4u);
+  for (size_t i = 0; i < alone.clips.size(); ++i) {
+    EXPECT_EQ(together.clips[i].name, alone.clips[i].name);
+    EXPECT_EQ(together.clips[i].hash, alone.clips[i].hash);
+    EXPECT_EQ(together.clips[i].mel_floor, alone.clips[i].mel_floor);
+  }
+  EXPECT_EQ(together.problems.size(), alone.problems.size());
+  Store(out_).verify();
+}
 
 TEST_F(PrepareTest, StoresSamplesAndTheLogMelOfThoseSamples) {
   const PrepareReport report = run();

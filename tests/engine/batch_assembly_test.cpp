@@ -99,6 +99,32 @@ TEST_P(BatchAssembly, LogMelsAreExtractedFromEachWave) {
   }
 }
 
+TEST_P(BatchAssembly, LogMelsOfClipsAreThoseOfEachAlone) {
+  for (const LogMelSettings settings : {LogMelSettings{}, LogMelSettings{10.0, 1e-10, 80.0}}) {
+    ClipsLogMel t{{}, settings, {}, nullptr};
+    std::vector<std::vector<float>> got, expected;
+    std::vector<float> floors(offset.size(), 99.0f), expected_floors;
+    for (size_t i = 0; i < offset.size(); ++i) {
+      t.samples.emplace_back(samples.data() + offset[i], size_t(length[i]));
+      got.emplace_back(size_t(frames[i] * 128), 99.0f);
+      expected.emplace_back(got.back().size());
+      std::vector<float> wave(t.samples[i].begin(), t.samples[i].end());
+      for (float& x : wave) x /= 32768.0f;
+      expected_floors.push_back(LogMel(settings).extract(wave, expected.back().data()));
+    }
+    for (auto& columns_of_clip : got) t.columns.push_back(columns_of_clip.data());
+    t.floor = floors.data();
+    backend().log_mel_clips(t);
+    const double g = growth(2048) * 20 / std::log(10.0) * 10;
+    expect_close(floors, widen(expected_floors),
+                 rounding(g, std::vector<double>(floors.size(), 1.0)), "floors of clips");
+    for (size_t i = 0; i < got.size(); ++i)
+      expect_close(got[i], widen(expected[i]), rounding(g, std::vector<double>(got[i].size(), 1.0)),
+                   "log-mels of clips");
+  }
+  backend().log_mel_clips({});  // no clips: nothing to do
+}
+
 TEST_P(BatchAssembly, AnOutputOfAnotherSizeIsNamed) {
   GuardedTensor out(backend(), {3, 1, 100, 1}, "three waves");
   try {

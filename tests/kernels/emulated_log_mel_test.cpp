@@ -13,6 +13,7 @@
 namespace earshot {
 namespace {
 
+using emulator::InOut;
 using emulator::Input;
 using emulator::Output;
 
@@ -83,6 +84,55 @@ TEST(EmulatedLogMel, IsTheCpus) {
     expect_close(f.on_emulator(wave), expected,
                  rounding(g, std::vector<double>(expected.size(), 1.0)), "log-mel");
   }
+}
+
+/// Clips of any length, cut a few frames at a time.
+TEST(EmulatedLogMel, ClipsAreThoseOfEachAlone) {
+  const LogMelSettings settings;
+  std::vector<int16_t> samples;
+  std::vector<int64_t> first_sample{0}, first_frame{0};
+  std::vector<double> expected, expected_floors;
+  LogMel extractor(settings);
+  for (const int64_t length : {3000, 1, 1023, 256, 4097}) {
+    std::vector<float> wave;
+    for (const float x : random_values(length, static_cast<uint32_t>(length), -30000, 30000)) {
+      samples.push_back(static_cast<int16_t>(length > 4000 && wave.size() > 2500 ? 0 : x));
+      wave.push_back(static_cast<float>(samples.back()) / 32768.0f);
+    }
+    first_sample.push_back(first_sample.back() + length);
+    first_frame.push_back(first_frame.back() + 1 + length / 256);
+    std::vector<float> columns(static_cast<size_t>((1 + length / 256) * kBands));
+    expected_floors.push_back(static_cast<double>(extractor.extract(wave, columns.data())));
+    expected.insert(expected.end(), columns.begin(), columns.end());
+  }
+  const auto n = static_cast<int64_t>(expected_floors.size());
+  const int64_t frames = first_frame.back(), rows = 7;
+  const MelBank bank = mel_bank();
+  const Input<int16_t> on_samples("samples", samples);
+  const Input<int64_t> on_first_sample("first samples", first_sample),
+      on_first_frame("first frames", first_frame);
+  const Input<float> window("window", hann_window()), weights("mel weights", bank.weights);
+  const Input<MelTriangle> triangles("triangles", bank.triangles);
+  const MelClips clips{on_samples.data(), on_first_sample.data(), on_first_frame.data(), n};
+  std::vector<float> all;
+  for (int64_t first = 0; first < frames; first += rows) {
+    const int64_t count = std::min(rows, frames - first);
+    Output<float> cut("frames", count * kFft), db("db", count * kBands);
+    cuda::log_mel_clip_frames(clips, first, count, window.data(), cut.data(), nullptr);
+    const Input<float> spectrum("spectrum", spectra(cut.values()));
+    cuda::log_mel_clip_bands(count, spectrum.data(), settings, {triangles.data(), weights.data()},
+                             db.data(), nullptr);
+    const std::vector<float> values = db.values();
+    all.insert(all.end(), values.begin(), values.end());
+  }
+  InOut<float> db("db", all);
+  Output<float> floor("floor", n);
+  cuda::log_mel_clip_floor(clips, settings, db.data(), floor.data(), nullptr);
+  const double g = growth(kBins) * 8.7 + growth(4) * 200;
+  expect_close(db.values(), expected, rounding(g, std::vector<double>(expected.size(), 1.0)),
+               "log-mel of clips");
+  expect_close(floor.values(), expected_floors,
+               rounding(g, std::vector<double>(expected_floors.size(), 1.0)), "floors of clips");
 }
 
 }  // namespace

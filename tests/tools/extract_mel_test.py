@@ -118,6 +118,19 @@ class ExtractMelTest(ProgramTest):
             self.assertIn(word, help_text)
         self.assertLessEqual(max(map(len, help_text.splitlines())), 110)
 
+    def test_devices(self):
+        self.mel(self.files["good"], "--device", "cpu")
+        self.out.unlink()
+        os.environ["CUDA_VISIBLE_DEVICES"] = "-1"
+        self.addCleanup(os.environ.pop, "CUDA_VISIBLE_DEVICES")
+        self.mel(self.files["good"], "--device", "auto")
+        self.out.unlink()
+        self.fails(1, "--device cuda: ", "extract_mel", self.files["good"], "--out", self.out,
+                   "--device", "cuda")
+        self.fails(2, "--device tpu: ", "extract_mel", self.files["good"], "--out", self.out,
+                   "--device", "tpu")
+        self.assertFalse(self.out.exists())
+
     def test_says_when_its_output_is_lost(self):
         with open("/dev/full", "w") as full:
             done = subprocess.run([TOOLS / "extract_mel", self.files["good"], "--out", self.out],

@@ -2,6 +2,7 @@
 
 import csv
 import json
+import os
 import resource
 import signal
 import subprocess
@@ -168,6 +169,14 @@ class PrepareTest(ProgramTest):
         data = next(self.store.glob("clips-*.bin"))
         data.write_bytes(data.read_bytes()[:-1])
         self.assertIn("made in", self.prepare())
+
+    def test_devices(self):
+        os.environ["CUDA_VISIBLE_DEVICES"] = "-1"
+        self.addCleanup(os.environ.pop, "CUDA_VISIBLE_DEVICES")
+        self.refuses(1, "--device cuda: ", "--device", "cuda")
+        self.refuses(2, "--device gpu: ", "--device", "gpu")
+        self.assertFalse(self.store.exists())
+        self.assertIn("made in", self.prepare("--device", "cpu"))
 
     def test_explains_a_wrong_call(self):
         self.fails(2, "--out is required", "prepare", self.source)
