@@ -250,6 +250,23 @@ TEST_P(Operations, CopyColumnsJoinsFeatures) {
   EXPECT_EQ(joined.get(), expected);
 }
 
+TEST_P(Operations, CopyCellsPoolsRunsOfThem) {
+  const std::vector<float> x = random_values(2 * 7 * 3, 1), before = random_values(6 * 3, 2);
+  GuardedTensor from(backend(), {2, 1, 7, 3}, "from", x), to(backend(), {1, 1, 6, 3}, "to", before);
+  const std::vector<CellRun> runs{{1, 5, 2}, {4, 0, 1}};  // the first crosses examples
+  GuardedTensor table(backend(), {1, 1, 2, 3}, "runs", DType::kI32);
+  backend().copy_to_device(table, runs.data());
+  backend().copy_cells({static_cast<const CellRun*>((*table).data), 2, 3}, from, to);
+  std::vector<float> expected = before;
+  for (const CellRun& run : runs)
+    for (int64_t i = 0; i < run.count; ++i)
+      for (int64_t c = 0; c < 3; ++c) {
+        const float* cell = &x[(run.from + 3 * i) * 3 + c];
+        expected[(run.to + i) * 3 + c] = std::max({cell[0], cell[3], cell[6]});
+      }
+  EXPECT_EQ(to.get(), expected);
+}
+
 TEST_P(Operations, ZeroAndCopiesTouchTheirTensorAlone) {
   const std::vector<float> values = random_values(17, 1);
   GuardedTensor t(backend(), vector(17), "t", values);
