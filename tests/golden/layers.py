@@ -25,6 +25,15 @@ CONVOLUTIONS = {
     "conv2d_4x4_pooled": ((2, 11, 8, 3), (4, 4), 16, (2, 2)),
     "conv2d_3x3_2x4": ((2, 8, 13, 4), (3, 3), 7, (2, 4)),
 }
+# The paper's own counts of channels, for which there are kernels of their own. Their inputs come
+# from noise() in the test too: the files would be large.
+WIDE = {
+    "wide1d_11_first": ((1, 1, 120, 1), (1, 11), 32, (1, 1)),
+    "wide1d_9": ((2, 1, 128, 32), (1, 9), 32, (1, 16)),
+    "wide2d_4x4_first": ((1, 8, 16, 1), (4, 4), 32, (1, 1)),
+    "wide2d_4x4": ((1, 32, 32, 32), (4, 4), 32, (2, 2)),
+    "wide2d_3x3_2x4": ((1, 32, 32, 32), (3, 3), 32, (2, 4)),
+}
 
 
 def draw(shape, seed, scale=1.0):
@@ -45,7 +54,7 @@ def convolution(seed, shape, kernel, filters, pool):
         down = keras.layers.MaxPooling2D(pool)
     x = draw(shape, seed)
     weight = draw((filters, *kernel, shape[3]), seed + 1, scale=0.5)
-    bias = draw((filters,), seed + 2, scale=0.2)
+    bias = draw((filters,), seed + 2, scale=0.25)
     given = torch.from_numpy(x[:, 0] if one_d else x).requires_grad_()
     conv.build(given.shape)
     like_keras = weight.transpose(1, 2, 3, 0)
@@ -149,6 +158,10 @@ def make():
     for i, (name, case) in enumerate(CONVOLUTIONS.items()):
         for key, values in convolution(100 * i + 1, *case).items():
             tensors[f"{name}.{key}"] = values
+    for i, (name, case) in enumerate(WIDE.items()):
+        found = convolution(1000 + 100 * i + 1, *case)
+        for key in ("y", "dx", "dweight", "dbias"):
+            tensors[f"{name}.{key}"] = found[key]
     parts = {"batch_norm": batch_norm(), "moving": moving_averages(), "dense": dense(),
              "loss": loss(), "adam": adam()}
     for name, part in parts.items():

@@ -36,28 +36,73 @@ const Case kConvolutions[] = {{"conv1d_11", 1, 8},         {"conv1d_9", 1, 16},
                               {"conv1d_5", 1, 1},          {"conv2d_4x4", 1, 1},
                               {"conv2d_4x4_pooled", 2, 2}, {"conv2d_3x3_2x4", 2, 4}};
 
+/// As layers.py has it: with the paper's counts of channels, inputs drawn in the test.
+struct WideCase {
+  const char* name;
+  ConvolutionShape shape;
+  double share;  // fast algorithms round more, by the size of their transforms
+};
+const WideCase kWide[] = {
+    {"wide1d_11_first", {1, 1, 120, 1, 32, 1, 11, 1, 1}, kShare},
+    {"wide1d_9", {2, 1, 128, 32, 32, 1, 9, 1, 16}, 1e-5},
+    {"wide2d_4x4_first", {1, 8, 16, 1, 32, 4, 4, 1, 1}, kShare},
+    {"wide2d_4x4", {1, 32, 32, 32, 32, 4, 4, 2, 2}, 1e-5},
+    {"wide2d_3x3_2x4", {1, 32, 32, 32, 32, 3, 3, 2, 4}, 1e-5},
+};
+
+struct ConvolutionInputs {
+  std::vector<float> x, weight, bias, dy;
+};
+
+void expect_convolution(Backend& backend, const golden::File& file, const std::string& of,
+                        const ConvolutionShape& s, const ConvolutionInputs& in, double share) {
+  const auto plan = backend.convolution(s, of);
+  const Shape vector{1, 1, 1, s.c_out};
+  const GuardedTensor x(backend, s.x(), "x", in.x),
+      weight(backend, s.weight(), "weight", in.weight), bias(backend, vector, "bias", in.bias),
+      y(backend, s.y(), "y"), dy(backend, s.y(), "dy", in.dy), dx(backend, s.x(), "dx"),
+      dweight(backend, s.weight(), "dweight"), dbias(backend, vector, "dbias"),
+      argmax(backend, s.y(), "argmax", DType::kU8);
+  const int64_t bytes =
+      std::max<int64_t>({plan->forward_scratch(), plan->backward_scratch(), int64_t{256}});
+  const GuardedTensor scratch(backend, {1, 1, 1, bytes}, "scratch", DType::kU8);
+  const Tensor cells = s.pooled() ? *argmax : Tensor{};
+  plan->forward({x, weight, bias, y, cells, scratch});
+  expect_near_largest(y.get(), file.values(of + ".y"), share, of + ".y");
+  plan->backward({x, weight, y, cells, dy, dx, dweight, dbias, scratch});
+  expect_near_largest(dx.get(), file.values(of + ".dx"), share, of + ".dx");
+  expect_near_largest(dweight.get(), file.values(of + ".dweight"), share, of + ".dweight");
+  expect_near_largest(dbias.get(), file.values(of + ".dbias"), share, of + ".dbias");
+}
+
 TEST_P(Layers, ConvolutionReluPool) {
   for (const Case& c : kConvolutions) {
     const std::string of = c.name + ".";
     const Shape in = file.shape(of + "x"), kernel = file.shape(of + "weight");
     const ConvolutionShape s{in.n,     in.h,     in.w,     in.c,    kernel.n,
                              kernel.h, kernel.w, c.pool_h, c.pool_w};
-    const auto plan = backend().convolution(s, {}, c.name);
-    const GuardedTensor x = given(of + "x"), weight = given(of + "weight"),
-                        bias = given(of + "bias"), y = room(of + "y"), dy = given(of + "dy"),
-                        dx = room(of + "x"), dweight = room(of + "weight"),
-                        dbias = room(of + "bias");
-    const GuardedTensor argmax(backend(), s.y(), "argmax", DType::kU8);
-    const int64_t bytes =
-        std::max<int64_t>({plan->forward_scratch(), plan->backward_scratch(), int64_t{256}});
-    const GuardedTensor scratch(backend(), {1, 1, 1, bytes}, "scratch", DType::kU8);
-    plan->forward({x, weight, bias, y, s.pooled() ? *argmax : Tensor{}, scratch});
-    expect(y, of + "y");
-    plan->backward(
-        {x, weight, y, s.pooled() ? *argmax : Tensor{}, dy, dx, dweight, dbias, scratch});
-    expect(dx, of + "dx");
-    expect(dweight, of + "dweight");
-    expect(dbias, of + "dbias");
+    expect_convolution(backend(), file, c.name, s,
+                       {file.floats(of + "x"), file.floats(of + "weight"), file.floats(of + "bias"),
+                        file.floats(of + "dy")},
+                       kShare);
+  }
+}
+
+std::vector<float> drawn(int64_t count, uint32_t seed, float scale) {
+  std::vector<float> values = golden::noise(count, seed);
+  for (float& x : values) x *= scale;
+  return values;
+}
+
+TEST_P(Layers, ConvolutionsOfThePapersWidth) {
+  uint32_t seed = 1001;
+  for (const WideCase& c : kWide) {
+    const ConvolutionShape& s = c.shape;
+    expect_convolution(backend(), file, c.name, s,
+                       {drawn(s.x().count(), seed, 1), drawn(s.weight().count(), seed + 1, 0.5f),
+                        drawn(s.c_out, seed + 2, 0.25f), drawn(s.y().count(), seed + 3, 1)},
+                       c.share);
+    seed += 100;
   }
 }
 

@@ -102,10 +102,12 @@ TEST(Scores, WholeClipsOverCropsAndFolds) {
     which.push_back(static_cast<int64_t>(which.size()));
   }
   source.place_on(*backend);
-  const auto got = score_clips({*backend, paths, info(), ModelKind::kComb, {0, 1}}, source, which);
+  const auto got =
+      score_clips({*backend, paths, info(), {{ModelKind::kComb, {0, 1}}}}, source, which).front();
+  ASSERT_EQ(got.size(), which.size());
   for (size_t i = 0; i < got.size(); ++i) {
     std::vector<float> probabilities;
-    for (const float x : got[i]) probabilities.push_back(std::exp(x));
+    for (const float x : got[i].log_probabilities) probabilities.push_back(std::exp(x));
     const std::string name = "clip" + std::to_string(i) + ".probabilities";
     golden::expect_near(probabilities, file.values(name), 1e-4, name);
   }
