@@ -67,7 +67,7 @@ void each_crop(benchmark::State& state) {
         end_example(plan);
       }
       const Tensor wave = places(wave_id).first(plan.examples());
-      c.source.gather_wave(c.backend, plan, wave);
+      c.source.gather_wave(c.backend, c.source.upload(c.backend, plan), wave);
       blocks.forward(wave, {});
     }
   });

@@ -199,14 +199,6 @@ struct ClipsLogMel {
   float* floor;                 // [clips]
 };
 
-/// Log-mel of whole clips, as LogMel::extract gives it. All of it lies on the host.
-struct ClipsLogMel {
-  std::vector<std::span<const int16_t>> samples;  // of each clip, full scale 32768; not empty
-  LogMelSettings settings;
-  std::vector<float*> columns;  // of each clip: [1 + samples / 256, 128]
-  float* floor;                 // [clips]
-};
-
 class Backend {
  public:
   virtual ~Backend() = default;

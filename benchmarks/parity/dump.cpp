@@ -107,7 +107,7 @@ class Dump : public StepObserver {
     if (tagger.has_spec()) backend_.copy_to_device(pass.mel(n), batch.find("mel")->bytes.data());
     Tensors tensors(backend_);
     tensors.add_inputs("example.", tagger, pass, n);
-    tensors.add("example.logits", pass.forward(n, {Mode::kInference, 0, 0}));
+    tensors.add("example.logits", pass.forward(n, {Mode::kInference}));
     write_checkpoint("final", tagger, tensors);
   }
 

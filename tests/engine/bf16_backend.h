@@ -140,6 +140,7 @@ class Bf16Backend : public Backend {
   void log_mel(const Tensor& wave, const LogMelSettings& settings, const Tensor& out) override {
     cpu_->log_mel(wave, settings, out);
   }
+  void log_mel_clips(const ClipsLogMel& t) override { cpu_->log_mel_clips(t); }
 
  private:
   template <typename Work>

@@ -124,6 +124,7 @@ class TapedBackend : public Backend {
   void log_mel(const Tensor& wave, const LogMelSettings& settings, const Tensor& out) override {
     run([=, this] { cpu_->log_mel(wave, settings, out); });
   }
+  void log_mel_clips(const ClipsLogMel& t) override { cpu_->log_mel_clips(t); }
 
  private:
   using Operations = std::vector<std::function<void()>>;

@@ -56,7 +56,7 @@ struct ConvolutionInputs {
 
 void expect_convolution(Backend& backend, const golden::File& file, const std::string& of,
                         const ConvolutionShape& s, const ConvolutionInputs& in, double share) {
-  const auto plan = backend.convolution(s, of);
+  const auto plan = backend.convolution(s, {}, of);
   const Shape vector{1, 1, 1, s.c_out};
   const GuardedTensor x(backend, s.x(), "x", in.x),
       weight(backend, s.weight(), "weight", in.weight), bias(backend, vector, "bias", in.bias),
@@ -180,12 +180,17 @@ TEST_P(Layers, AdamOverTwentySteps) {
   const std::vector<float> zeros(40, 0.0f);
   const GuardedTensor p = given("adam.start"), m(backend(), shape, "m", zeros),
                       v(backend(), shape, "v", zeros);
+  const GuardedTensor statistics(backend(), {1, 1, 1, 1}, "statistics"),
+      saved(backend(), {1, 1, 1, 1}, "saved statistics");
+  const OnDevice<StepReport> good(backend(), {{1.0, 0}});
   // A step moves a parameter by at most about 1e-3; parameters are below 0.03.
   constexpr double kTolerance = 1e-7;
   for (int64_t step = 0; step < 20; ++step) {
     const GuardedTensor gradient(backend(), shape, "g",
                                  {g.begin() + step * 40, g.begin() + (step + 1) * 40});
-    backend().adam(p, gradient, m, v, adam_step(step + 1, 1e-3, 0.9, 0.999, 1e-7, 0));
+    const OnDevice<StepScalars> scalars(
+        backend(), {{adam_step(step + 1, 1e-3, 0.9, 0.999, 1e-7, 0), uint32_t(step + 1)}});
+    backend().update({p, gradient, m, v, statistics, saved, scalars.data(), good.data()});
     const std::vector<double> expected(keras.begin() + step * 40, keras.begin() + (step + 1) * 40);
     golden::expect_near(p.get(), expected, kTolerance, "parameters after Adam");
     // Epsilon inside the bias correction is another optimiser, and this test sees it.
