@@ -47,6 +47,8 @@ struct TestBackend {
   std::string name;
   Precision precision;
 };
+/// For GoogleTest, which shows bytes otherwise.
+inline void PrintTo(const TestBackend& backend, std::ostream* out) { *out << backend.name; }
 /// Those of this run: the CPU, or the GPU in every precision of its.
 inline std::vector<TestBackend> test_backends() {
   if (!test_on_gpu()) return {{"cpu", Precision::kF32}};

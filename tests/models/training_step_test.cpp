@@ -130,7 +130,9 @@ TEST_P(TrainingSteps, NothingTrainsFromABadStepOn) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Kinds, TrainingSteps,
-                         tagger_cases({ModelKind::kAudio, ModelKind::kSpec, ModelKind::kComb}),
+                         testing::Combine(testing::ValuesIn(test_backends()),
+                                          testing::Values(ModelKind::kAudio, ModelKind::kSpec,
+                                                          ModelKind::kComb)),
                          case_name);
 
 TEST(TrainingStep, TakesReportsAtMostTwoStepsLate) {
