@@ -13,8 +13,8 @@ namespace earshot {
 /// cannot be had. `threads` 0: all cores.
 std::unique_ptr<Backend> select_backend(const std::string& device, int threads);
 
-/// Without a word: the GPU alone, for work that the CPU does in a way of its own. Null for `cpu`, and
-/// for `auto` where no GPU can be used (`why_not` says why). Throws as above.
+/// Without a word: the GPU alone, for work that the CPU does in a way of its own. Null for `cpu`,
+/// and for `auto` where no GPU can be used (`why_not` says why). Throws as above.
 std::unique_ptr<Backend> select_gpu(const std::string& device, std::string& why_not);
 
 }  // namespace earshot
