@@ -218,6 +218,9 @@ class Backend {
   virtual void copy_to_device(const Tensor& to, const void* from) = 0;
   virtual void copy_to_host(void* to, const Tensor& from) = 0;
   virtual void synchronize() = 0;
+  /// Lets a profiler that waits for it begin and end; false where the device has none.
+  virtual bool start_profiler() { return false; }
+  virtual void stop_profiler() {}
   /// Of `bytes` at `from` on the device.
   virtual std::unique_ptr<Mailbox> mailbox(const void* from, int64_t bytes) = 0;
 

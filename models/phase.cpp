@@ -6,6 +6,7 @@
 #include <numeric>
 
 #include "engine/error.h"
+#include "models/step_profile.h"
 
 namespace earshot {
 namespace {
@@ -160,7 +161,11 @@ void Phase::run_epoch(RunLog& log, Progress& progress) {
   epoch_seconds_ = interval_seconds_ = {};
   auto last_checkpoint = Clock::now();
   while (state_.step_in_epoch < steps) {
+    if (request_.profile)
+      request_.profile->begin_step(request_.backend,
+                                   fmt::format("{} fold {}", to_string(kind_), fold_));
     run_step();
+    if (request_.profile) request_.profile->end_step(request_.backend);
     take_reports(/*all=*/false, log, progress);
     const bool stop = stopping();
     const bool due = seconds_since(last_checkpoint) >= config_.checkpoint_seconds;

@@ -24,6 +24,7 @@ class StepObserver {
   virtual void on_start(const Tagger& tagger) = 0;
   virtual void on_step(const ObservedStep& step) = 0;
 };
+class StepProfile;
 
 struct TrainRequest {
   Backend& backend;
@@ -35,6 +36,7 @@ struct TrainRequest {
   const std::atomic<bool>* stop = nullptr;  // set: write a checkpoint and return
   bool eager = false;                       // enqueue each step anew instead of replaying it
   StepObserver* observer = nullptr;         // sees every step of every phase
+  StepProfile* profile = nullptr;           // a profiler for some steps
 };
 
 enum class TrainOutcome { kFinished, kInterrupted };

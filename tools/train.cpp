@@ -10,6 +10,7 @@
 #include "data/classes.h"
 #include "engine/error.h"
 #include "engine/select_backend.h"
+#include "models/step_profile.h"
 #include "models/trainer.h"
 #include "tools/device_options.h"
 #include "tools/program.h"
@@ -28,7 +29,7 @@ Example: train --config quickstart --data my-store --out runs/mine --set cnn-spe
 std::atomic<bool> stop{false};
 
 struct Options {
-  std::string config = "paper-2s", data, out;
+  std::string config = "paper-2s", data, out, profile_steps;
   std::vector<std::string> set, models;
   bool resume = false, dry_run = false, eager = false;
   std::optional<bool> deterministic;
@@ -56,6 +57,9 @@ void add_options(CLI::App& app, Options& o) {
   add_device_options(app, o.device);
   app.add_flag("--eager", o.eager,
                "On a GPU: enqueue each step anew instead of replaying it; the same bits, slower");
+  app.add_option("--profile-steps", o.profile_steps,
+                 "Start the profiler before step A of this call and stop it behind step B")
+      ->type_name("A:B");
   app.add_flag("--dry-run", o.dry_run,
                "Print the memory plan and the work per step of each phase, and stop");
 }
@@ -65,6 +69,8 @@ void work(const Options& o) {
   if (o.deterministic)
     set.push_back(*o.deterministic ? "deterministic=true" : "deterministic=false");
   const Config config = load_config(o.config, set);
+  std::unique_ptr<StepProfile> profile;
+  if (!o.profile_steps.empty()) profile = std::make_unique<StepProfile>(o.profile_steps);
   if (o.dry_run) {
     const size_t classes =
         o.data.empty() ? kFsdClasses.size() : Store(o.data).index().classes.size();
@@ -87,6 +93,7 @@ void work(const Options& o) {
       {},
       &stop,
       o.eager};
+  request.profile = profile.get();
   for (const std::string& word : o.models) request.kinds.push_back(model_kind(word));
   if (train(request) == TrainOutcome::kInterrupted)
     fail("interrupted; the checkpoint is written, continue with --resume");

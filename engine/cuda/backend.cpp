@@ -1,5 +1,7 @@
 #include "engine/backend.h"
 
+#include <cuda_profiler_api.h>
+
 #include "engine/cuda/convolution.h"
 #include "engine/cuda/dense.h"
 #include "engine/cuda/device.h"
@@ -70,6 +72,11 @@ class CudaBackend : public Backend {
   std::unique_ptr<RecordedWork> record(const std::function<void()>& enqueue) override {
     return record_graph(device_, enqueue);
   }
+  bool start_profiler() override {
+    check(cudaProfilerStart(), "starting the profiler");
+    return true;
+  }
+  void stop_profiler() override { check(cudaProfilerStop(), "stopping the profiler"); }
 
   void set_numerics(const Numerics& numerics) override { numerics_ = numerics; }
   DType activation_type() const override {
