@@ -25,7 +25,8 @@ WinnerLists lists_in(const PooledConvShape& s, float* scratch) {
           reinterpret_cast<int32_t*>(scratch + 2 * window_count(s) * s.c_out)};
 }
 
-/// One warp per window. Six blocks a multiprocessor leave 40 registers: unasked, ptxas spills for eight.
+/// One warp per window. Six blocks a multiprocessor leave 40 registers: unasked, ptxas spills for
+/// eight.
 __global__ void __launch_bounds__(kWarp* kWarps, 6)
     sort_winners(PooledConvShape s, PooledConvBackward t, WinnerLists lists) {
   const int64_t window = int64_t{blockIdx.x} * kWarps + threadIdx.y;
