@@ -65,7 +65,8 @@ void save(const Options& o, const ScoringRequest& request, const ClipSource& sou
     file.add(fmt::format("mel.{}", clip), {mel_frames(length), kMelBands}, std::move(mel.values));
   }
   std::vector<float> rows;
-  for (const ClipScore& score : score_clips(request, source, which).front())
+  const auto scores = score_clips(request, source, which);
+  for (const ClipScore& score : scores.front())
     rows.insert(rows.end(), score.log_probabilities.begin(), score.log_probabilities.end());
   file.add("output.log_probabilities", {o.clips, static_cast<int64_t>(request.info.classes.size())},
            std::move(rows));

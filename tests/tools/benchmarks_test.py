@@ -1,6 +1,8 @@
 """The driver of benchmarks/run with made-up rivals, our side of it alone, and tools/profile."""
 
+import array
 import json
+import math
 import os
 import struct
 import subprocess
@@ -39,6 +41,15 @@ def fake(name, seconds, difference=0.0, peak=1000):
 def agree(ready):
     found = ready["difference"]
     return {"difference": found}, None if found <= 0.1 else f"differs by {found}"
+
+
+def tensors(path):
+    """Every float tensor of a safetensors file, flat, by its name."""
+    data = path.read_bytes()
+    (length,) = struct.unpack("<Q", data[:8])
+    header, body = json.loads(data[8:8 + length]), data[8 + length:]
+    return {name: array.array("f", body[slice(*entry["data_offsets"])])
+            for name, entry in header.items() if name != "__metadata__"}
 
 
 def silent(_):
@@ -133,9 +144,7 @@ class OurSideTest(ProgramTest):
         self.assertEqual(ready["device"], "cpu")
         self.assertEqual(len(run["seconds"]), 2)
         self.assertGreater(memory["peak_bytes"], ready["planned_bytes"])
-        with open(file, "rb") as data:
-            (length,) = struct.unpack("<Q", data.read(8))
-            names = set(json.loads(data.read(length)))
+        names = set(tensors(file))
         for name in ("weight.audio.block1.conv1.weight", "input.mel", "input.wave",
                      "output.logits", "gradient.head.dense1.weight"):
             self.assertIn(name, names)
@@ -145,11 +154,17 @@ class OurSideTest(ProgramTest):
         self.assertIn("'run N'", wrong.stderr)
 
     def test_scoring_worker(self):
+        file = self.folder / "scores.safetensors"
         done = subprocess.run([str(WORKER), "--quiet", "scoring", *self.small, "--seconds", "2",
-                               "--clips", "1", "--run", str(self.folder / "run")],
+                               "--clips", "2", "--run", str(self.folder / "run"), "--save",
+                               str(file)],
                               input="run 1\n", capture_output=True, text=True, timeout=200)
         self.assertEqual(done.returncode, 0, done.stderr)
         self.assertGreater(json.loads(done.stdout.splitlines()[0])["crops"], 5)
+        scores = tensors(file)["output.log_probabilities"]
+        self.assertEqual(len(scores), 2 * 41)
+        for row in (scores[:41], scores[41:]):
+            self.assertAlmostEqual(sum(map(math.exp, row)), 1, places=5)
 
     def test_profile(self):
         rows, trace = self.folder / "rows.json", self.folder / "trace.json"
