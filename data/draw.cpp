@@ -116,6 +116,10 @@ Batch draw_batch(const DrawSettings& s, const ClipSet& set, std::span<const int6
     }
     end_example(batch.plan);
   }
+  if (s.label_smoothing > 0)
+    for (float& target : batch.targets)
+      target = static_cast<float>((1 - s.label_smoothing) * static_cast<double>(target) +
+                                  s.label_smoothing / set.classes);
   return batch;
 }
 

@@ -24,6 +24,7 @@ struct DrawSettings {
   int mix_clips = 2;
   double mix_alpha = 1.0;
   double mix_probability = 1.0;
+  double label_smoothing = 0;  // s: targets become (1 - s) target + s / classes
 };
 
 /// Roll uniform in [0, length); a longer clip is cropped at a uniform start; a shorter one appears

@@ -28,6 +28,9 @@ struct OptimizerSettings {  // Adam, Keras form: epsilon outside the bias correc
   double beta2 = 0.999;
   double epsilon = 1e-7;
   double weight_decay = 0.0;  // decoupled: p -= learning_rate * weight_decay * p
+  /// Of the learning rate over a phase: as it is, or down to 0 along half a cosine.
+  enum class Schedule { kConstant, kCosine } schedule = Schedule::kConstant;
+  double warmup = 0;  // epochs in which the learning rate first rises from 0
   bool operator==(const OptimizerSettings&) const = default;
 };
 
@@ -91,7 +94,9 @@ struct Config {
   bool deterministic = true;  // only algorithms that give the same bits in every run
   uint64_t seed = 1;
   bool class_weights = true;
-  double dropout = 0.0;        // after each hidden dense layer, 0 <= p < 1
+  double dropout = 0.0;  // after each hidden dense layer, 0 <= p < 1
+  /// Share of each training target that is spread evenly over all classes, 0 <= s < 1.
+  double label_smoothing = 0.0;
   bool verified_only = false;  // leave out training clips that nobody verified
   PhaseSettings audio, spec, comb;
   OptimizerSettings optimizer;

@@ -65,6 +65,10 @@ void add_model(Keys& keys) {
   keys.push_back(real(
       "dropout", 0, 1, Ends::kNotHigh, "after each hidden dense layer",
       [](auto& c) -> auto& { return c.dropout; }));
+  keys.push_back(real(
+      "label_smoothing", 0, 1, Ends::kNotHigh,
+      "share of each training target that is spread evenly over all classes",
+      [](auto& c) -> auto& { return c.label_smoothing; }));
   keys.push_back(flag(
       "verified_only", "leave out training clips that nobody verified",
       [](auto& c) -> auto& { return c.verified_only; }));
@@ -86,10 +90,13 @@ void add_phase(Keys& keys, const std::string& model, Ref phase) {
       }));
   keys.push_back(real(
       model + ".learning_rate", 0, 1, Ends::kNotLow,
-      "of Adam, constant", [phase](auto& c) -> auto& { return phase(c).learning_rate; }));
+      "of Adam; the highest, where optimizer.schedule changes it", [phase](auto& c) -> auto& {
+        return phase(c).learning_rate;
+      }));
 }
 
 void add_optimizer(Keys& keys) {
+  using Schedule = OptimizerSettings::Schedule;
   keys.push_back(real(
       "optimizer.beta1", 0, 1, Ends::kNotHigh, "decay of Adam's first moment",
       [](auto& c) -> auto& { return c.optimizer.beta1; }));
@@ -102,6 +109,13 @@ void add_optimizer(Keys& keys) {
   keys.push_back(real(
       "optimizer.weight_decay", 0, 1, Ends::kBoth, "decoupled from the gradient",
       [](auto& c) -> auto& { return c.optimizer.weight_decay; }));
+  keys.push_back(choice<Schedule>(
+      "optimizer.schedule", {{"constant", Schedule::kConstant}, {"cosine", Schedule::kCosine}},
+      "of the learning rate: constant, or down to 0 along half a cosine until the last epoch",
+      [](auto& c) -> auto& { return c.optimizer.schedule; }));
+  keys.push_back(real(
+      "optimizer.warmup", 0, 1000, Ends::kBoth, "epochs in which the learning rate rises from 0",
+      [](auto& c) -> auto& { return c.optimizer.warmup; }));
 }
 
 void add_augment(Keys& keys) {

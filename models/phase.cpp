@@ -35,7 +35,8 @@ DrawSettings draw_settings(const Config& config, ModelKind kind) {
           a.replicate,
           a.mixup.clips,
           a.mixup.alpha,
-          a.mixup.probability};
+          a.mixup.probability,
+          config.label_smoothing};
 }
 
 }  // namespace
@@ -95,8 +96,7 @@ Phase::Phase(const TrainRequest& request, ClipSource& source, const std::vector<
   validation_pass_->bind(memory_.data());
   step_ = std::make_unique<TrainingStep>(
       tagger_, *train_pass_, [this](int64_t n) { source_.assemble(*train_pass_, tagger_, n); },
-      TrainingStep::Settings{seed_, config_.phase(kind).learning_rate, config_.optimizer,
-                             request.eager});
+      TrainingStep::Settings{seed_, learning_rate(), config_.optimizer, request.eager});
   validation_step_ = std::make_unique<Repeated>(
       request.backend, [this](int64_t n) { enqueue_validation(n); }, request.eager);
   sums_ = request.backend.allocate(sizeof(MetricSums), "the metrics of validation");
@@ -107,6 +107,13 @@ Phase::Phase(const TrainRequest& request, ClipSource& source, const std::vector<
 int64_t Phase::steps_per_epoch() const {
   const int64_t count = static_cast<int64_t>(training_.clips.size());
   return (count + config_.batch - 1) / config_.batch;
+}
+
+LearningRate Phase::learning_rate() const {
+  const PhaseSettings& phase = config_.phase(kind_);
+  const bool falls = config_.optimizer.schedule == OptimizerSettings::Schedule::kCosine;
+  return {phase.learning_rate, config_.optimizer.warmup * static_cast<double>(steps_per_epoch()),
+          falls ? phase.epochs * steps_per_epoch() : 0};
 }
 
 int64_t Phase::examples_of(int64_t step_in_epoch) const {
@@ -245,6 +252,7 @@ Phase::Validation Phase::validate() {
   TaggerPass& pass = *validation_pass_;
   DrawSettings centred = draw_;
   centred.augment = false;
+  centred.label_smoothing = 0;
   const int64_t count = static_cast<int64_t>(validation_.clips.size());
   const std::vector<float> ones(class_weights_.size(), 1.0f);
   const Tensor on_device{sums_.data(), {1, 1, 1, sizeof(MetricSums)}, DType::kU8, "metrics"};

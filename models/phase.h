@@ -61,6 +61,7 @@ class Phase {
   void save_best() const;
   bool stopping() const { return request_.stop && request_.stop->load(); }
   int64_t steps_per_epoch() const;
+  LearningRate learning_rate() const;
   int64_t examples_of(int64_t step_in_epoch) const;
   [[noreturn]] void fail_not_finite(int32_t bad, int64_t step_in_epoch);
 

@@ -69,7 +69,7 @@ void TrainingStep::run(int64_t t, const Batch& batch, std::span<const float> cla
                        StepSeconds& seconds) {
   const OptimizerSettings& o = settings_.optimizer;
   const AdamStep adam =
-      adam_step(t, settings_.learning_rate, o.beta1, o.beta2, o.epsilon, o.weight_decay);
+      adam_step(t, settings_.learning_rate.at(t), o.beta1, o.beta2, o.epsilon, o.weight_decay);
   Laps laps;
   pass_.upload({batch.plan.view(), batch.targets, class_weights, {adam, static_cast<uint32_t>(t)}});
   laps.end(seconds.data);

@@ -9,6 +9,7 @@
 #include <optional>
 
 #include "data/draw.h"
+#include "models/learning_rate.h"
 #include "models/tagger.h"
 
 namespace earshot {
@@ -42,7 +43,7 @@ class TrainingStep {
  public:
   struct Settings {
     uint64_t seed;  // of dropout
-    double learning_rate;
+    LearningRate learning_rate;
     OptimizerSettings optimizer;
     bool eager = false;
   };

@@ -1,6 +1,8 @@
 // Whole batches: partners, mixing, targets, repeatability, and one draw for both branches.
 #include <gtest/gtest.h>
 
+#include <numeric>
+
 #include "data/draw.h"
 #include "tests/data/distributions.h"
 #include "tests/reference/compare.h"
@@ -52,6 +54,19 @@ class BatchTest : public testing::Test {
   ClipSet set;
   DrawSettings settings;
 };
+
+TEST_F(BatchTest, SmoothingSpreadsAShareOfEachTarget) {
+  const Batch sharp = draw(0, kExamples);
+  settings.label_smoothing = 0.2;
+  const Batch smooth = draw(0, kExamples);
+  ASSERT_EQ(smooth.targets.size(), sharp.targets.size());
+  for (size_t i = 0; i < sharp.targets.size(); ++i)
+    EXPECT_NEAR(smooth.targets[i], 0.8 * double(sharp.targets[i]) + 0.2 / kClasses, 1e-7) << i;
+  for (int64_t i = 0; i < kExamples; ++i)
+    EXPECT_NEAR(
+        std::accumulate(&smooth.targets[i * kClasses], &smooth.targets[(i + 1) * kClasses], 0.0),
+        1.0, 1e-6);
+}
 
 TEST_F(BatchTest, TheFirstClipFollowsTheOrderAndPartnersAreUniform) {
   const Batch batch = draw(0, kExamples);

@@ -65,6 +65,9 @@ Config unusual() {
   config.seed = std::numeric_limits<uint64_t>::max();
   config.class_weights = false;
   config.dropout = 0.25;
+  config.label_smoothing = 0.125;
+  config.optimizer.schedule = OptimizerSettings::Schedule::kCosine;
+  config.optimizer.warmup = 1.5;
   config.verified_only = true;
   config.audio = {1, 2, 1e-7};
   config.spec = {3, 4, 0.5};

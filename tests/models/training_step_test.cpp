@@ -45,7 +45,7 @@ class Steps {
         memory_(backend.allocate(pass_.arena().bytes(), "arena")),
         source_(clips()),
         step_(tagger_, pass_, [this](int64_t n) { source_.assemble(pass_, tagger_, n); },
-              {5, 1e-3, step_config().optimizer, eager}) {
+              {5, {1e-3}, step_config().optimizer, eager}) {
     pass_.bind(memory_.data());
     source_.place_on(backend);
     randomise(tagger_, 1000);
