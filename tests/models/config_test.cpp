@@ -66,13 +66,11 @@ Config unusual() {
   config.class_weights = false;
   config.dropout = 0.25;
   config.label_smoothing = 0.125;
-  config.optimizer.schedule = OptimizerSettings::Schedule::kCosine;
-  config.optimizer.warmup = 1.5;
   config.verified_only = true;
   config.audio = {1, 2, 1e-7};
   config.spec = {3, 4, 0.5};
   config.comb = {5, 6, 1.0};
-  config.optimizer = {0.5, 0.75, 1e-300, 0.01};
+  config.optimizer = {0.5, 0.75, 1e-300, 0.01, OptimizerSettings::Schedule::kCosine, 1.5};
   config.augment = {false, false, false, {4, 0.2, 0.5}};
   config.input = {InputSettings::Padding::kFloor, true};
   config.head = {{8, 8, 3}, HeadSettings::TrunkBatchNorm::kBatch};
