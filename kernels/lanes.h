@@ -18,6 +18,11 @@ struct Avx2 {
   static constexpr int kWeightRows = 4;  // as many sums as leave registers for the operands
   static constexpr int kRun = 12;        // sums of one vector each
 
+  EARSHOT_INLINE static Lanes all(float x) { return _mm256_set1_ps(x); }
+  /// a b + c, rounded once.
+  EARSHOT_INLINE static Lanes multiply_add(Lanes a, Lanes b, Lanes c) {
+    return _mm256_fmadd_ps(a, b, c);
+  }
   /// Where y > 0: value, else 0.
   EARSHOT_INLINE static Lanes where_positive(const float* y, const float* value) {
     const __m256 mask = _mm256_cmp_ps(_mm256_loadu_ps(y), _mm256_setzero_ps(), _CMP_GT_OQ);

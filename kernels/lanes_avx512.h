@@ -15,6 +15,10 @@ struct Avx512 {
   static constexpr int kWeightRows = 8;
   static constexpr int kRun = 24;
 
+  EARSHOT_INLINE static Lanes all(float x) { return _mm512_set1_ps(x); }
+  EARSHOT_INLINE static Lanes multiply_add(Lanes a, Lanes b, Lanes c) {
+    return _mm512_fmadd_ps(a, b, c);
+  }
   EARSHOT_INLINE static Lanes where_positive(const float* y, const float* value) {
     const __mmask16 mask = _mm512_cmp_ps_mask(_mm512_loadu_ps(y), _mm512_setzero_ps(), _CMP_GT_OQ);
     return _mm512_maskz_loadu_ps(mask, value);

@@ -11,6 +11,7 @@
 #include <span>
 #include <vector>
 
+#include "kernels/simd.h"
 #include "kernels/stream.h"
 
 namespace earshot {
@@ -39,10 +40,11 @@ MelBank mel_bank();
 /// The periodic Hann window [2048].
 std::vector<float> hann_window();
 
-/// One extractor per thread: it owns FFT plans and scratch.
+/// One extractor per thread: it owns 240 KB of scratch. A frame's bits depend on neither the
+/// instruction set nor the frames beside it.
 class LogMel {
  public:
-  explicit LogMel(const LogMelSettings& settings);
+  explicit LogMel(const LogMelSettings& settings, Simd simd = best_simd());
   ~LogMel();
   LogMel(LogMel&&) noexcept;
   /// samples [samples] at full scale 1.0 -> out [1 + samples / 256, 128] in dB.

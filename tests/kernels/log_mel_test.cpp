@@ -196,6 +196,20 @@ TEST(LogMel, OneExtractorGivesTheSameBitsAgain) {
   EXPECT_EQ(first, second);
 }
 
+TEST(LogMel, BitsDoNotDependOnTheInstructionSetOrTheFramesBeside) {
+  const std::vector<float> samples = chirp(40 * 256 + 100);
+  const LogMelSettings settings{.range = 1000.0};  // no value at the floor, which is the clip's
+  std::vector<float> narrow(41 * kBands), wide(narrow.size()), shorter(narrow.size());
+  LogMel(settings, Simd::kAvx2).extract(samples, narrow.data());
+  LogMel(settings, best_simd()).extract(samples, wide.data());
+  EXPECT_EQ(narrow, wide);
+  // Three hops less in front move every frame to another lane.
+  LogMel(settings).extract(std::span(samples).subspan(3 * 256), shorter.data());
+  for (int64_t t = 8; t < 34; ++t)
+    for (int64_t b = 0; b < kBands; ++b)
+      ASSERT_EQ(narrow[t * kBands + b], shorter[(t - 3) * kBands + b]) << t << " " << b;
+}
+
 TEST(MelFilterBank, IsTheSlaneyFormula) {
   const std::vector<float> bank = mel_filter_bank();
   ASSERT_EQ(bank.size(), size_t{kBands} * kBins);
