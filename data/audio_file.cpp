@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <array>
+#include <bit>
 #include <cmath>
 #include <cstring>
 #include <fstream>
@@ -19,6 +20,7 @@ namespace {
 constexpr int kLowestRate = 1000;           // Hz
 constexpr int kHighestRate = 768000;        // Hz
 constexpr int64_t kBlockSamples = 1 << 16;  // of all channels together, per read
+constexpr int64_t kMostReserved = 1 << 20;  // samples, before any was read
 
 struct SoundFileClose {
   void operator()(SNDFILE* file) const { sf_close(file); }
@@ -93,15 +95,28 @@ SoundFile open_sound(const fs::path& path, SF_INFO& info) {
 
 /// Appends the average of the channels of `block` [frames, channels].
 void append_mono(std::span<const float> block, int channels, std::vector<float>& mono) {
+  if (channels == 1) {
+    mono.insert(mono.end(), block.begin(), block.end());
+    return;
+  }
   const float scale = 1.0f / static_cast<float>(channels);
   for (size_t i = 0; i < block.size(); i += channels) {
     float sum = 0.0f;
     for (int c = 0; c < channels; ++c) sum += block[i + c];
-    mono.push_back(channels == 1 ? sum : sum * scale);
+    mono.push_back(sum * scale);
   }
 }
 
-/// Reads in blocks, so that no length in a header makes us reserve what is not there.
+/// Looks at the bits, which compilers do many at a time.
+bool all_finite(const std::vector<float>& samples) {
+  constexpr uint32_t kMagnitude = 0x7fffffff, kInfinity = 0x7f800000;
+  uint32_t largest = 0;
+  for (const float x : samples)
+    largest = std::max(largest, std::bit_cast<uint32_t>(x) & kMagnitude);
+  return largest < kInfinity;
+}
+
+/// Reads in blocks, so that no length in a header makes us reserve much that is not there.
 std::vector<float> read_mono(const fs::path& path, double max_seconds, SF_INFO& info) {
   const SoundFile file = open_sound(path, info);
   const auto most = static_cast<int64_t>(max_seconds * info.samplerate);
@@ -112,12 +127,13 @@ std::vector<float> read_mono(const fs::path& path, double max_seconds, SF_INFO& 
   const bool length_known = info.frames < SF_COUNT_MAX;
   if (length_known && info.frames > most && info.seekable) too_long();
   const int64_t block_frames = std::max<int64_t>(1, kBlockSamples / info.channels);
-  std::vector<float> block(block_frames * info.channels);
+  const auto block = std::make_unique_for_overwrite<float[]>(block_frames * info.channels);
   std::vector<float> mono;
+  mono.reserve(std::clamp<int64_t>(info.frames, 0, kMostReserved));
   for (;;) {
-    const int64_t got = sf_readf_float(file.get(), block.data(), block_frames);
+    const int64_t got = sf_readf_float(file.get(), block.get(), block_frames);
     if (got <= 0) break;
-    append_mono(std::span(block).first(got * info.channels), info.channels, mono);
+    append_mono({block.get(), static_cast<size_t>(got * info.channels)}, info.channels, mono);
     if (static_cast<int64_t>(mono.size()) > most) too_long();
   }
   const auto held = static_cast<int64_t>(mono.size());
@@ -160,9 +176,9 @@ AudioError::AudioError(const fs::path& path, AudioFault fault, const std::string
 std::vector<float> decode_audio(const fs::path& path, double max_seconds) {
   SF_INFO info{};
   std::vector<float> mono = read_mono(path, max_seconds, info);
-  const auto bad =
-      std::find_if_not(mono.begin(), mono.end(), [](float x) { return std::isfinite(x); });
-  if (bad != mono.end()) {
+  if (!all_finite(mono)) {
+    const auto bad =
+        std::find_if_not(mono.begin(), mono.end(), [](float x) { return std::isfinite(x); });
     throw AudioError(path, AudioFault::kNotFinite,
                      fmt::format("not finite: sample {} is NaN or infinite", bad - mono.begin()));
   }
