@@ -6,26 +6,32 @@ namespace {
 
 constexpr int kThreads = 256;
 
-/// What a search of a placement's copies works on; cells: samples (shift 0) or columns (shift 8).
+struct SampleGrid {
+  __device__ int64_t at(int64_t position) const { return position; }
+};
+
+/// What a search of a placement's copies works on; cells: those of the grid, samples or columns.
+template <typename Grid>
 struct Copies {
   const int64_t* positions;
   int32_t count;
-  int shift;
+  Grid grid;
   int64_t length, roll;  // of the clip, in cells
 };
 
 /// The clip's cell at cell t of the window; -1 where no copy covers it.
-__device__ inline int64_t cell_at(const Copies& copies, int64_t t) {
+template <typename Grid>
+__device__ inline int64_t cell_at(const Copies<Grid>& copies, int64_t t) {
   int32_t low = 0, high = copies.count;  // of the copies that start at or before t
   while (low < high) {
     const int32_t middle = (low + high) / 2;
-    if ((copies.positions[middle] >> copies.shift) <= t)
+    if (copies.grid.at(copies.positions[middle]) <= t)
       low = middle + 1;
     else
       high = middle;
   }
   if (low == 0) return -1;
-  const int64_t u = t - (copies.positions[low - 1] >> copies.shift);
+  const int64_t u = t - copies.grid.at(copies.positions[low - 1]);
   if (u >= copies.length) return -1;
   return u < copies.roll ? u - copies.roll + copies.length : u - copies.roll;
 }
@@ -38,8 +44,10 @@ __global__ void __launch_bounds__(kThreads)
     float sum = 0;
     for (int32_t k = plan.first_placement[i]; k < plan.first_placement[i + 1]; ++k) {
       const Placement& p = plan.placements[k];
-      const int64_t cell =
-          cell_at({plan.positions + p.first_copy, p.copies, 0, source.length[p.clip], p.roll}, t);
+      const int64_t cell = cell_at(
+          Copies<SampleGrid>{
+              plan.positions + p.first_copy, p.copies, {}, source.length[p.clip], p.roll},
+          t);
       if (cell >= 0)
         sum +=
             p.weight / 32768.0f * static_cast<float>(source.samples[source.offset[p.clip] + cell]);
@@ -58,9 +66,11 @@ struct PlacedColumns {
       const Placement& p = plan.placements[k];
       const int64_t frames = source.frames[p.clip];
       const int64_t roll =
-          frames > 0 ? static_cast<uint32_t>(p.roll >> 8) % static_cast<uint32_t>(frames) : 0;
-      const int64_t cell =
-          cell_at({plan.positions + p.first_copy, p.copies, 8, frames, roll}, column);
+          frames > 0 ? static_cast<uint32_t>(source.grid.at(p.roll)) % static_cast<uint32_t>(frames)
+                     : 0;
+      const int64_t cell = cell_at(
+          Copies<ColumnGrid>{plan.positions + p.first_copy, p.copies, source.grid, frames, roll},
+          column);
       if (cell < 0 && !source.pad_with_floor) continue;
       const float* values = cell < 0
                                 ? source.floor + p.clip

@@ -5,12 +5,13 @@
 // Sample t of the window, for a placement with copies at positions q_0 < q_1 < ...: the last copy
 // with q_j <= t covers it where u = t - q_j < length, with sample (u - roll) mod length; elsewhere
 // padding. A crop is one copy at position -start. On the spectrogram the same holds in columns,
-// with positions and roll divided by 256.
+// with positions and roll on its grid (ColumnGrid).
 #pragma once
 
 #include <cstdint>
 #include <vector>
 
+#include "kernels/host_device.h"
 #include "kernels/stream.h"
 
 namespace earshot {
@@ -48,6 +49,18 @@ struct WaveSource {
   const int64_t* offset = nullptr;  // in samples
   const int64_t* length = nullptr;  // in samples
 };
+/// Columns of a spectrogram: one for 256 samples or, of clips that were resized in time, `to` for
+/// every `from` of those.
+struct ColumnGrid {
+  int64_t to = 1, from = 1;
+  /// The column at a position in samples: floor of position / 256 or, resized, the nearest to that.
+  EARSHOT_HOST_DEVICE int64_t at(int64_t position) const {
+    const int64_t column = position >> 8;
+    if (to == from) return column;
+    const int64_t twice = 2 * column * to + from;  // floor(column to / from + 1/2)
+    return twice >= 0 ? twice / (2 * from) : -((2 * from - 1 - twice) / (2 * from));
+  }
+};
 struct MelSource {
   const float* columns = nullptr;   // [frames, 128] per clip
   const int64_t* offset = nullptr;  // in floats
@@ -55,6 +68,7 @@ struct MelSource {
   const float* floor = nullptr;  // dB, per clip
   bool pad_with_floor = false;   // else 0.0
   int64_t native_columns = 0;    // assembled width, before the resize to the output's width
+  ColumnGrid grid;
 };
 
 /// out [n, t] in -1 .. 1 (int16 / 32768).
@@ -67,6 +81,10 @@ void gather_mel(const GatherPlanView& plan, const MelSource& source, int64_t w, 
 /// Resizes columns [native, 128] to out [128, w]: column x reads at (x + 1/2) native / w - 1/2,
 /// clamped to the ends.
 void resize_columns(const float* columns, int64_t native, int64_t w, float* out);
+
+/// out [w, 128]: column x reads columns [native, 128] at (x + 1/2) ratio - 1/2, clamped to the
+/// ends.
+void stretch_columns(const float* columns, int64_t native, double ratio, int64_t w, float* out);
 
 // On a CUDA device: pointers are the device's.
 namespace cuda {

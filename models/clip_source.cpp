@@ -45,6 +45,27 @@ void ClipSource::add(std::vector<int16_t> samples) {
   columns_ = own_columns_.data();
 }
 
+void ClipSource::resize_clips(const Config& config) {
+  if (config.input.resize != InputSettings::Resize::kClip) return;
+  const int64_t native = native_columns(config.seconds);
+  const int64_t w = spec_table(config.seconds).input.w;
+  std::vector<float> resized;
+  for (size_t i = 0; i < size(); ++i) {
+    const float* from = columns_ + mel_offsets_[i];
+    const int64_t frames = frames_[i];
+    const int64_t columns =
+        frames == 0 ? 0 : std::max<int64_t>(1, (frames * w + native / 2) / native);
+    mel_offsets_[i] = static_cast<int64_t>(resized.size());
+    frames_[i] = columns;
+    resized.resize(resized.size() + static_cast<size_t>(columns * kMelBands));
+    stretch_columns(from, frames, static_cast<double>(native) / static_cast<double>(w), columns,
+                    resized.data() + mel_offsets_[i]);
+  }
+  own_columns_ = std::move(resized);
+  columns_ = own_columns_.data();
+  grid_ = {w, native};
+}
+
 int64_t ClipSource::bytes(size_t clip, Parts parts) const {
   const auto part = [](bool wanted, int64_t count, size_t size) {
     return wanted ? aligned(count * static_cast<int64_t>(size)) : 0;
@@ -162,7 +183,8 @@ void ClipSource::gather_mel(Backend& backend, const Config& config, const Gather
                          on_device_.frames,
                          on_device_.floors,
                          config.input.spectrogram_padding == InputSettings::Padding::kFloor,
-                         native_columns(config.seconds)};
+                         grid_.to == grid_.from ? native_columns(config.seconds) : mel.shape.w,
+                         grid_};
   backend.gather_mel(plan, source, mel);
 }
 

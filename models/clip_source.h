@@ -20,6 +20,10 @@ class ClipSource {
   /// Adds a clip of int16 samples; computes its log-mel.
   void add(std::vector<int16_t> samples);
 
+  /// Where the config says that clips, not windows, are resized in time (input.resize): does so,
+  /// on the host. Comes before place_on() and stream_on().
+  void resize_clips(const Config& config);
+
   size_t size() const { return lengths_.size(); }
   const std::vector<int64_t>& lengths() const { return lengths_; }  // samples
 
@@ -68,6 +72,7 @@ class ClipSource {
   std::vector<float> floors_;
   const int16_t* samples_ = nullptr;
   const float* columns_ = nullptr;
+  ColumnGrid grid_;  // of the columns
   std::vector<int16_t> own_samples_;
   std::vector<float> own_columns_;
   Backend* backend_ = nullptr;

@@ -52,6 +52,9 @@ struct AugmentSettings {  // paper 2.4; `enabled: false` trains on the validatio
 struct InputSettings {
   /// What lies beside a clip in a spectrogram: the literal 0.0 or the clip's floor in dB.
   enum class Padding { kZero, kFloor } spectrogram_padding = Padding::kZero;
+  /// What is resized in time to the network's columns: the assembled window, or each clip before
+  /// it is placed.
+  enum class Resize { kWindow, kClip } resize = Resize::kWindow;
   bool wave_first = false;  // augment the wave, then extract the log-mel, instead of the cached one
   bool operator==(const InputSettings&) const = default;
 };

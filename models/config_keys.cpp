@@ -141,11 +141,17 @@ void add_augment(Keys& keys) {
 
 void add_network(Keys& keys) {
   using Padding = InputSettings::Padding;
+  using Resize = InputSettings::Resize;
   using TrunkBatchNorm = HeadSettings::TrunkBatchNorm;
   keys.push_back(choice<Padding>(
       "input.spectrogram_padding", {{"zero", Padding::kZero}, {"floor", Padding::kFloor}},
       "beside a short clip: 0.0 or the clip's quietest level in dB",
       [](auto& c) -> auto& { return c.input.spectrogram_padding; }));
+  keys.push_back(choice<Resize>(
+      "input.resize", {{"window", Resize::kWindow}, {"clip", Resize::kClip}},
+      "what is resized in time to the network's columns: the assembled window, or each clip before "
+      "it is placed",
+      [](auto& c) -> auto& { return c.input.resize; }));
   keys.push_back(flag(
       "input.wave_first", "augment the wave, then extract the log-mel from it",
       [](auto& c) -> auto& { return c.input.wave_first; }));

@@ -115,6 +115,7 @@ Report evaluate(const EvaluationRequest& request) {
       if (!trained_folds(request.paths, kind).empty()) kinds.push_back(kind);
   if (kinds.empty()) fail("nothing is trained in {}", request.paths.root.string());
   ClipSource source(request.store);
+  source.resize_clips(request.info.config);
   source.place_on(request.backend);
   ScoringRequest scoring{request.backend, request.paths, request.info, {}, request.zero};
   for (const ModelKind kind : kinds) scoring.models.push_back({kind, folds_of(request, kind)});

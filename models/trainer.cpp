@@ -76,6 +76,7 @@ TrainOutcome train(const TrainRequest& request) {
   for (const auto& [key, state] : states) progressed.push_back({key.second, key.first, state.step});
   RunLog log(request.paths, progressed);
   ClipSource source(request.store);
+  source.resize_clips(config);
   for (const int fold : folds_to_run(config))
     for (const ModelKind kind : kinds) {
       const auto state = states.find({fold, kind});

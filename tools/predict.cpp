@@ -79,6 +79,7 @@ std::vector<json> tag_files(const ScoringRequest& request, const Options& o, siz
     }
   }
   if (which.empty()) return results;
+  source.resize_clips(request.info.config);
   source.place_on(request.backend);
   const std::vector<ClipScore> scores = score_clips(request, source, which).front();
   for (size_t k = 0; k < which.size(); ++k) {

@@ -2,11 +2,13 @@
 """compare.py DUMP... [--json FILE] [--svg FILE]: trains PyTorch on exactly the weights and batches
 that bench_parity wrote, and holds its losses against ours.
 
-PyTorch trains three times, each time with the examples of every batch in another order: the same
-sums in three float orders. Passes where our losses lie within 1e-3 relative of the first order's
-over the first 50 steps, and after them, in windows of 25 steps, are no further from it than twice
-the distance that the orders have had among themselves so far (or 1e-3). Also checks that our logits of
-final.safetensors come out of PyTorch within 1e-5 of the largest.
+Every tenth step alone, from our weights: its loss within 1e-5 relative, each gradient within 1e-4 of
+its tensor's largest. Our logits of final.safetensors within 1e-5 of the largest.
+
+The whole way: training is chaotic, and rounding alone drives two curves apart; how far is measured,
+not guessed: PyTorch trains three times, each time with the examples of every batch in another order,
+which are the same sums in three float orders. In windows of 25 steps our losses may be as far from
+the first order's as twice what the orders are apart among themselves, or 1e-3 relative.
 
 Needs requirements of docs/load_in_pytorch.py. Exit status: 0 passed, 1 not."""
 
@@ -24,7 +26,8 @@ sys.path.insert(0, str(ROOT / "docs"))
 import load_in_pytorch  # noqa: E402
 from curves import picture  # noqa: E402
 
-FIRST, WINDOW, BOUND = 50, 25, 1e-3
+WINDOW, BOUND = 25, 1e-3
+LOSS_BOUND, GRADIENT_BOUND, LOGITS_BOUND = 1e-5, 1e-4, 1e-5
 
 
 class KerasAdam(torch.optim.Optimizer):
@@ -60,6 +63,39 @@ def inputs(tensors, prefix=""):
             if prefix + name in tensors]
 
 
+def loss_of(tagger, batch, turn):
+    """Mean loss of the batch (paper 2.5: each example weighted by its mixture of classes)."""
+    targets = batch["targets"][turn]
+    log_p = torch.log_softmax(tagger(*(x[turn] for x in inputs(batch))), 1)
+    weights = targets @ batch["class_weights"].reshape(-1)
+    return -(weights * (targets * log_p).sum(1)).mean()
+
+
+def single_steps(dump):
+    """Largest relative error of the loss, and of a gradient, of the steps that were written whole;
+    and the gradient's name."""
+    loss_error, gradient_error, name, count = 0.0, 0.0, "", 0
+    for path in sorted(dump.glob("gradients-*.safetensors")):
+        step = path.name.removeprefix("gradients-")
+        tensors = load_file(dump / f"step-{step}")
+        batch = {key: torch.from_numpy(values) for key, values in tensors.items()}
+        tagger = load_in_pytorch.load(dump / f"before-{step}")
+        loss = loss_of(tagger, batch, torch.arange(len(batch["targets"])))
+        loss.backward()
+        ours = float(batch["loss"].mean())
+        loss_error = max(loss_error, abs(float(loss) - ours) / abs(ours))
+        found = dict(load_in_pytorch.load(path).tensors())
+        for key, parameter in tagger.tensors():
+            if parameter.grad is None:
+                continue
+            error = float((parameter.grad - found[key]).abs().max()
+                          / parameter.grad.abs().max().clamp_min(1e-12))
+            if not error <= gradient_error:
+                gradient_error, name = error, key
+        count += 1
+    return {"single": count, "loss": loss_error, "gradient": gradient_error, "gradient_of": name}
+
+
 def losses(dump, order):
     """Mean loss of every step, trained with each batch's examples in `order`(n)."""
     tagger = load_in_pytorch.load(dump / "initial.safetensors")
@@ -70,10 +106,7 @@ def losses(dump, order):
     found = []
     for batch in batches(dump):
         turn = order(len(batch["targets"]))
-        targets = batch["targets"][turn]
-        log_p = torch.log_softmax(tagger(*(x[turn] for x in inputs(batch))), 1)
-        weights = targets @ batch["class_weights"].reshape(-1)
-        loss = -(weights * (targets * log_p).sum(1)).mean()
+        loss = loss_of(tagger, batch, turn)
         adam.zero_grad()
         loss.backward()
         adam.step()
@@ -99,15 +132,16 @@ def compare(dump):
     apart = np.abs(ours - first) / first
     among = np.max([np.abs(a - b) / first for a in orders for b in orders], axis=0)
     windows = [(start, float(apart[start:start + WINDOW].max()),
-                float(among[:start + WINDOW].max())) for start in range(FIRST, len(ours), WINDOW)]
+                float(among[start:start + WINDOW].max())) for start in range(0, len(ours), WINDOW)]
+    steps = single_steps(dump)
     error = logits_error(dump)
-    passed = (apart[:FIRST].max() <= BOUND and error <= 1e-5
+    passed = (error <= LOGITS_BOUND and steps["single"] > 0 and steps["loss"] <= LOSS_BOUND
+              and steps["gradient"] <= GRADIENT_BOUND
               and all(a <= max(BOUND, 2 * b) for _, a, b in windows))
     return {"dump": dump.name, "model": load_in_pytorch.load(dump / "initial.safetensors").model,
-            "steps": len(ours), "first_50": float(apart[:FIRST].max()),
-            "windows": windows, "logits": error, "passed": bool(passed),
-            "ours": ours.tolist(), "pytorch": first.tolist(), "apart": apart.tolist(),
-            "among": among.tolist()}
+            "steps": len(ours), **steps, "windows": windows, "logits": error,
+            "passed": bool(passed), "ours": ours.tolist(), "pytorch": first.tolist(),
+            "apart": apart.tolist(), "among": among.tolist()}
 
 
 def main():
@@ -119,11 +153,12 @@ def main():
     options = parser.parse_args()
     results = [compare(dump) for dump in options.dump]
     for r in results:
-        print(f"{r['model']}: {r['steps']} steps; largest relative distance of the loss in the "
-              f"first {FIRST}: {r['first_50']:.1e} (bound {BOUND:g}); logits {r['logits']:.1e} "
-              f"(bound 1e-5): {'passed' if r['passed'] else 'FAILED'}")
+        print(f"{r['model']}, {r['steps']} steps: {'passed' if r['passed'] else 'FAILED'}")
+        print(f"  {r['single']} single steps from our weights: loss {r['loss']:.1e} (bound "
+              f"{LOSS_BOUND:g}), gradient {r['gradient']:.1e} in {r['gradient_of']} (bound "
+              f"{GRADIENT_BOUND:g}); logits at the end {r['logits']:.1e} (bound {LOGITS_BOUND:g})")
         for start, a, b in r["windows"]:
-            print(f"  steps {start + 1} to {start + WINDOW}: {a:.1e}, float orders {b:.1e}")
+            print(f"  steps {start + 1} to {start + WINDOW}: {a:.1e} apart, float orders {b:.1e}")
     if options.json:
         options.json.write_text(json.dumps({"torch": torch.__version__, "results": results}))
     if options.svg:

@@ -19,6 +19,8 @@ constexpr const char* kDescription =
   initial.safetensors   a checkpoint of the weights before the first step
   step-0001.safetensors wave, mel (where the network takes them), targets, class_weights, and our
                         loss [n] of this step; and so on, one file a step
+  before-0010.safetensors, gradients-0010.safetensors  every tenth step: a checkpoint of the weights
+                        before the step, and in the form of a checkpoint the gradients it found
   final.safetensors     a checkpoint after the last step, with the inputs of the last batch as
                         "example.wave", "example.mel" and its logits in inference, "example.logits"
 cnn-comb first trains its trunks to their end, by the same config.)";
@@ -89,6 +91,10 @@ class Dump : public StepObserver {
     tensors.add("class_weights", step.pass.class_weights());
     tensors.add("loss", step.pass.loss(step.examples));
     write_safetensors(path(fmt::format("step-{:04}", step.step)), tensors.entries(), {});
+    Tensors none(backend_);
+    if (step.step % kEvery == 0) write_gradients(step);
+    if (step.step % kEvery == kEvery - 1)
+      write_checkpoint(fmt::format("before-{:04}", step.step + 1), step.tagger, none);
     if (step.step == options_.steps) stop_ = true;
   }
 
@@ -112,6 +118,14 @@ class Dump : public StepObserver {
   }
 
  private:
+  static constexpr int64_t kEvery = 10;  // steps between those that are written with gradients
+  void write_gradients(const ObservedStep& step) const {
+    Tagger::Snapshots snapshots = step.tagger.snapshot();
+    backend_.copy_to_host(snapshots.back().values.data(), step.tagger.trainable().gradients());
+    write_safetensors(path(fmt::format("gradients-{:04}", step.step)),
+                      step.tagger.tensors(snapshots),
+                      checkpoint_metadata(info_, step.tagger.kind(), 0));
+  }
   fs::path path(const std::string& name) const {
     return fs::path(options_.out) / (name + ".safetensors");
   }

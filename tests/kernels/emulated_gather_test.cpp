@@ -60,6 +60,9 @@ TEST(EmulatedGather, WaveIsItsDefinition) { GatherBody(kEmulated).wave_is_its_de
 TEST(EmulatedGather, MelIsItsDefinitionForBothPaddings) {
   GatherBody(kEmulated).mel_is_its_definition_for_both_paddings();
 }
+TEST(EmulatedGather, MelKeepsToTheGridOfResizedClips) {
+  GatherBody(kEmulated).mel_keeps_to_the_grid_of_resized_clips();
+}
 TEST(EmulatedGather, AnEmptyClipIsPadding) { GatherBody(kEmulated).an_empty_clip_is_padding(); }
 
 }  // namespace

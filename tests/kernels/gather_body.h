@@ -24,15 +24,20 @@ constexpr int64_t kBands = 128;
 
 /// Cell of the clip at cell `t` of the window; none: padding.
 inline std::optional<int64_t> cell_at(int64_t t, const GatherPlan& plan, const Placement& p,
-                                      int64_t unit, int64_t length) {
+                                      int64_t unit, int64_t length, ColumnGrid grid = {}) {
+  const auto cell = [&](int64_t position) {
+    const double whole = std::floor(double(position) / double(unit));
+    return static_cast<int64_t>(
+        grid.to == grid.from ? whole
+                             : std::floor(whole * double(grid.to) / double(grid.from) + 0.5));
+  };
   std::optional<int64_t> found;
   for (int32_t j = 0; j < p.copies; ++j) {
-    const int64_t q =
-        static_cast<int64_t>(std::floor(double(plan.positions[p.first_copy + j]) / double(unit)));
+    const int64_t q = cell(plan.positions[p.first_copy + j]);
     if (q > t) break;
     const int64_t u = t - q;  // the last copy that starts at or before t
     found.reset();
-    if (u < length) found = (((u - p.roll / unit) % length) + length) % length;
+    if (u < length) found = (((u - cell(p.roll)) % length) + length) % length;
   }
   return found;
 }
@@ -97,6 +102,24 @@ class GatherBody {
       }
   }
 
+  /// Of clips that were resized before: 7 columns for every 9.
+  void mel_keeps_to_the_grid_of_resized_clips() {
+    fill_plan();
+    for (const int64_t w : {1, 9, 17}) {
+      std::vector<float> out(static_cast<size_t>(plan.examples() * kBands * w), 99.0f);
+      MelSource source = mels(w, /*pad=*/true);
+      source.grid = {7, 9};
+      calls.mel(plan, source, w, out.data());
+      const Values columns = expected_columns(w, /*pad=*/true, source.grid);
+      Values expected;
+      for (int64_t i = 0; i < plan.examples(); ++i)
+        for (int64_t band = 0; band < kBands; ++band)
+          for (int64_t x = 0; x < w; ++x) expected.push_back(columns[(i * w + x) * kBands + band]);
+      expect_close(out, expected, rounding(growth(4), Values(out.size(), 120.0)),
+                   "gathered log-mels of resized clips");
+    }
+  }
+
   void an_empty_clip_is_padding() {
     place(2, 1, 0, {0});
     end_example();
@@ -138,7 +161,7 @@ class GatherBody {
 
   WaveSource waves() const { return {samples.data(), offset.data(), length.data()}; }
   MelSource mels(int64_t native, bool pad) const {
-    return {mel.data(), mel_offset.data(), frames.data(), floor.data(), pad, native};
+    return {mel.data(), mel_offset.data(), frames.data(), floor.data(), pad, native, {}};
   }
 
   Values expected_wave(int64_t window) const {
@@ -156,7 +179,7 @@ class GatherBody {
     return out;
   }
   /// [n, native, 128] before the resize.
-  Values expected_columns(int64_t native, bool pad) const {
+  Values expected_columns(int64_t native, bool pad, ColumnGrid grid = {}) const {
     Values out;
     for (int64_t i = 0; i < plan.examples(); ++i)
       for (int64_t t = 0; t < native; ++t)
@@ -164,7 +187,7 @@ class GatherBody {
           double sum = 0;
           for (int32_t k = plan.first_placement[i]; k < plan.first_placement[i + 1]; ++k) {
             const Placement& p = plan.placements[k];
-            const auto cell = cell_at(t, plan, p, 256, frames[p.clip]);
+            const auto cell = cell_at(t, plan, p, 256, frames[p.clip], grid);
             const double padding = pad ? double(floor[p.clip]) : 0.0;
             sum += double(p.weight) *
                    (cell ? double(mel[mel_offset[p.clip] + *cell * kBands + band]) : padding);

@@ -20,6 +20,9 @@ TEST(Gather, WaveIsItsDefinition) { GatherBody(kCpu).wave_is_its_definition(); }
 TEST(Gather, MelIsItsDefinitionForBothPaddings) {
   GatherBody(kCpu).mel_is_its_definition_for_both_paddings();
 }
+TEST(Gather, MelKeepsToTheGridOfResizedClips) {
+  GatherBody(kCpu).mel_keeps_to_the_grid_of_resized_clips();
+}
 TEST(Gather, AnEmptyClipIsPadding) { GatherBody(kCpu).an_empty_clip_is_padding(); }
 
 TEST(ResizeColumns, IsTheTentOfHalfPixelCentres) {
@@ -31,6 +34,17 @@ TEST(ResizeColumns, IsTheTentOfHalfPixelCentres) {
     expect_close(out, resized(widen(columns), native, w),
                  rounding(growth(2), Values(out.size(), 80.0)), "resized columns");
   }
+}
+
+TEST(StretchColumns, IsTheResizeWithoutItsTranspose) {
+  constexpr int64_t kNative = 345, kWidth = 300;
+  const std::vector<float> columns = random_values(kNative * kBands, 3, -80, 20);
+  std::vector<float> stretched(kWidth * kBands), across(kWidth * kBands);
+  stretch_columns(columns.data(), kNative, double(kNative) / kWidth, kWidth, stretched.data());
+  resize_columns(columns.data(), kNative, kWidth, across.data());
+  for (int64_t x = 0; x < kWidth; ++x)
+    for (int64_t band = 0; band < kBands; ++band)
+      ASSERT_EQ(stretched[x * kBands + band], across[band * kWidth + x]);
 }
 
 TEST(ResizeColumns, SameWidthIsATranspose) {

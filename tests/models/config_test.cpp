@@ -72,7 +72,7 @@ Config unusual() {
   config.comb = {5, 6, 1.0};
   config.optimizer = {0.5, 0.75, 1e-300, 0.01, OptimizerSettings::Schedule::kCosine, 1.5};
   config.augment = {false, false, false, {4, 0.2, 0.5}};
-  config.input = {InputSettings::Padding::kFloor, true};
+  config.input = {InputSettings::Padding::kFloor, InputSettings::Resize::kClip, true};
   config.head = {{8, 8, 3}, HeadSettings::TrunkBatchNorm::kBatch};
   config.batch_norm = {0.0, 1e-5};
   config.folds = {10, {9, 0}, 0, true};

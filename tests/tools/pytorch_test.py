@@ -45,7 +45,9 @@ class PyTorchTest(ProgramTest):
         self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
         for found in json.loads(result.read_text())["results"]:
             self.assertEqual(found["steps"], STEPS)
-            self.assertLessEqual(found["first_50"], 1e-3)
+            self.assertEqual(found["single"], STEPS // 10)
+            self.assertLessEqual(found["loss"], 1e-5)
+            self.assertLessEqual(found["gradient"], 1e-4)
             self.assertLessEqual(found["logits"], 1e-5)
             self.assertLess(found["ours"][-1], found["ours"][0])
 
