@@ -20,21 +20,37 @@ struct Chunks {
   int64_t end(int64_t i) const { return std::min(rows, (i + 1) * per_chunk); }
 };
 
+/// sum [c] = what `add(row, partial)` adds over the rows [begin, end). Groups of rows are summed
+/// apart first: one float that took in thousands of rows would lose two digits.
+template <typename Add>
+void sum_rows(int64_t begin, int64_t end, std::vector<float>& partial, float* sum, const Add& add) {
+  constexpr int64_t kGroup = 64;
+  const auto c = static_cast<int64_t>(partial.size());
+  std::fill_n(sum, c, 0.0f);
+  for (int64_t first = begin; first < end; first += kGroup) {
+    std::fill(partial.begin(), partial.end(), 0.0f);
+    for (int64_t r = first; r < std::min(first + kGroup, end); ++r) add(r, partial.data());
+#pragma omp simd
+    for (int64_t i = 0; i < c; ++i) sum[i] += partial[i];
+  }
+}
+
 /// Mean and sum of squared deviations of one chunk.
 void chunk_moments(const float* x, int64_t rows, int64_t c, float* mean, float* m2) {
-  std::fill_n(mean, c, 0.0f);
-  std::fill_n(m2, c, 0.0f);
-  for (int64_t r = 0; r < rows; ++r)
+  std::vector<float> partial(c);
+  sum_rows(0, rows, partial, mean, [&](int64_t r, float* to) {
 #pragma omp simd
-    for (int64_t i = 0; i < c; ++i) mean[i] += x[r * c + i];
+    for (int64_t i = 0; i < c; ++i) to[i] += x[r * c + i];
+  });
   const float scale = 1.0f / static_cast<float>(rows);
   for (int64_t i = 0; i < c; ++i) mean[i] *= scale;
-  for (int64_t r = 0; r < rows; ++r)
+  sum_rows(0, rows, partial, m2, [&](int64_t r, float* to) {
 #pragma omp simd
     for (int64_t i = 0; i < c; ++i) {
       const float d = x[r * c + i] - mean[i];
-      m2[i] += d * d;
+      to[i] += d * d;
     }
+  });
 }
 
 /// Chan, Golub & LeVeque: merges the chunks' moments in order, in double.
@@ -114,14 +130,15 @@ void batch_norm_backward(const BatchNormShape& s, const float* x, const float* d
   std::vector<float> sums(chunks.count * c), products(chunks.count * c);
 #pragma omp parallel for schedule(static)
   for (int64_t k = 0; k < chunks.count; ++k) {
-    float* sum = &sums[k * c];
-    float* product = &products[k * c];
-    for (int64_t r = chunks.begin(k); r < chunks.end(k); ++r)
+    std::vector<float> partial(c);
+    sum_rows(chunks.begin(k), chunks.end(k), partial, &sums[k * c], [&](int64_t r, float* to) {
 #pragma omp simd
-      for (int64_t i = 0; i < c; ++i) {
-        sum[i] += dy[r * c + i];
-        product[i] += dy[r * c + i] * (x[r * c + i] - mean[i]);
-      }
+      for (int64_t i = 0; i < c; ++i) to[i] += dy[r * c + i];
+    });
+    sum_rows(chunks.begin(k), chunks.end(k), partial, &products[k * c], [&](int64_t r, float* to) {
+#pragma omp simd
+      for (int64_t i = 0; i < c; ++i) to[i] += dy[r * c + i] * (x[r * c + i] - mean[i]);
+    });
   }
   // dx = a dy + b (x - mean) + d, per channel
   std::vector<float> a(c), b(c), d(c);

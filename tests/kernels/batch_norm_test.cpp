@@ -11,6 +11,9 @@ class BatchNormKernel : public testing::TestWithParam<BatchNormShape> {
 };
 
 TEST_P(BatchNormKernel, TrainMatches) { body.train_matches(); }
+TEST_P(BatchNormKernel, MomentsOfPositiveValuesKeepTheirDigits) {
+  body.moments_of_positive_values_keep_their_digits();
+}
 TEST_P(BatchNormKernel, TrainInPlaceAndWithoutMovingAverages) {
   body.train_in_place_and_without_moving_averages();
 }

@@ -98,6 +98,9 @@ TEST_P(EmulatedBatchNorm, InferenceMatches) {
   body<Bf16, Bf16>(GetParam()).inference_matches();
   body<Bf16, float>(GetParam()).inference_matches();
 }
+TEST_P(EmulatedBatchNorm, MomentsOfPositiveValuesKeepTheirDigits) {
+  body<float, float>(GetParam()).moments_of_positive_values_keep_their_digits();
+}
 TEST_P(EmulatedBatchNorm, BackwardMatches) { body<float, float>(GetParam()).backward_matches(); }
 TEST_P(EmulatedBatchNorm, BackwardMatchesInBf16) {
   body<Bf16, Bf16>(GetParam()).backward_matches();
