@@ -53,10 +53,14 @@ void work(const Options& o) {
   double flops = 0;
   for (const LayerWork& layer : step.pass().work(step.batch()))
     flops += layer.forward.dense_flops + layer.backward.dense_flops;
-  serve({{"device", backend->name()},
+  serve({{"model", o.model},
+         {"input_seconds", config.seconds},
+         {"batch", step.batch()},
+         {"device", backend->name()},
          {"description", backend->description()},
          {"idle_bytes", idle},
          {"planned_bytes", step.bytes()},
+         {"arena_bytes", step.pass().arena().bytes()},
          {"dense_flops", flops}},
         [&] { step.run(); });
 }

@@ -1,4 +1,4 @@
-"""A training step in JAX under jit, as a worker of benchmarks/run; checks itself against bench_step."""
+"""A training step in JAX under jit, as a worker of benchmarks/run; checks itself against ours."""
 import argparse
 import os
 

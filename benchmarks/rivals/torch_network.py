@@ -1,4 +1,4 @@
-"""The paper's networks in PyTorch, built from the tables that bench_step --save wrote."""
+"""The paper's networks in PyTorch, built from the tables that bench_worker step --save wrote."""
 import numpy
 import torch
 from torch import nn

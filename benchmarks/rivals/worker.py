@@ -1,4 +1,4 @@
-"""The protocol of benchmarks/worker.h for the rivals, and the file format of bench_step --save."""
+"""The protocol of benchmarks/worker.h for the rivals, and the file format of bench_worker step --save."""
 import glob
 import json
 import resource
@@ -62,7 +62,7 @@ def read_safetensors(path):
 
 
 class StepFile:
-    """What bench_step --save wrote: weights, inputs, first outputs and the layers' tables."""
+    """What bench_worker step --save wrote: weights, inputs, first outputs and the layers' tables."""
 
     def __init__(self, path):
         self.tensors, metadata = read_safetensors(path)

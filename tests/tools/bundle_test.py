@@ -16,6 +16,10 @@ ARCHIVE = Path(os.environ["EARSHOT_BUNDLE"])
 SIZE_CHECK = Path(os.environ["EARSHOT_SOURCE"]) / "tools/bundle/size.cmake"
 GLIBC = re.compile(r"(linux-vdso|ld-linux-x86-64|lib(c|m|dl|pthread|rt|mvec))\.so")
 CUDA = re.compile(r"lib(cu|nv)")
+WORKER = """echo '{"model": "pretended"}'
+while read -r word _; do
+  case $word in run) echo '{"seconds":[0.1,0.2]}' ;; memory) echo '{"peak_bytes":1}' ;; esac
+done"""
 
 
 def setUpModule():
@@ -81,10 +85,10 @@ class BundleTest(unittest.TestCase):
     def test_tests_and_benchmarks_start(self):
         self.assertIn("PASSED", self.run_well(bundle / "tests/test_kernels",
                                               "--gtest_filter=Philox*"))
-        for name in ("kernels", "step"):
-            said = self.run_well(bundle / f"benchmarks/bench_{name}", "--device=cpu",
-                                 "--benchmark_list_tests")
-            self.assertGreaterEqual(len(said.splitlines()), 9)
+        said = self.run_well(bundle / "benchmarks/bench_kernels", "--device=cpu",
+                             "--benchmark_list_tests")
+        self.assertGreaterEqual(len(said.splitlines()), 9)
+        self.assertIn("cnn-comb", self.run_well(bundle / "benchmarks/bench_worker", "step", "--help"))
 
     def test_a_bundle_that_is_too_large_is_removed(self):
         with tempfile.TemporaryDirectory(prefix="earshot-") as folder:
@@ -109,10 +113,10 @@ class DeviceScriptsTest(unittest.TestCase):
         self.fake("tests/plugin_probe", "echo '[info] cuda:0: Fake 100'")
         for name in ("device", "engine", "models"):
             self.fake(f"tests/test_{name}", "echo '[  PASSED  ] 3 tests.'")
-        for name in ("kernels", "step"):
-            self.fake(f"benchmarks/bench_{name}",
-                      "for o; do case $o in --benchmark_out=*) echo '{\"real_time\": 1}' > ${o#*=};;"
-                      " esac; done")
+        self.fake("benchmarks/bench_kernels",
+                  "for o; do case $o in --benchmark_out=*) echo '{\"real_time\": 1}' > ${o#*=};;"
+                  " esac; done")
+        self.fake("benchmarks/bench_worker", WORKER)
 
     def fake(self, name, text):
         path = self.folder / "bundle" / name
@@ -138,7 +142,10 @@ class DeviceScriptsTest(unittest.TestCase):
                                                               "passed"))
         done, record = self.script("benchmarks")
         self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
-        self.assertEqual(self.outcomes(record), {"kernels": "passed", "step": "passed"})
+        steps = [f"step/{model}/{seconds}s" for model in ("cnn-audio", "cnn-spec", "cnn-comb")
+                 for seconds in (1, 2, 3)]
+        self.assertEqual(self.outcomes(record), dict.fromkeys(["kernels", *steps], "passed"))
+        self.assertEqual(len((self.folder / "out/steps.jsonl").read_text().splitlines()), 4 * 9)
 
     def test_a_failure_is_one(self):
         self.fake("tests/test_engine", "echo '[  FAILED  ] Some.test'; exit 1")
@@ -155,15 +162,16 @@ class DeviceScriptsTest(unittest.TestCase):
         self.fake("tests/test_device", "echo 'no GPU to test on: why'; echo '[  PASSED  ] 9 tests.'")
         done, record = self.script("tests", "--only", "kernels")
         self.assertEqual((done.returncode, record["status"]), (1, "failed"))
-        self.fake("benchmarks/bench_step", "true")
-        done, record = self.script("benchmarks", "--only", "step")
+        self.fake("benchmarks/bench_worker", "true")
+        done, record = self.script("benchmarks", "--only", "step", "--filter", "spec/2s")
+        self.assertEqual(self.outcomes(record), {"step/cnn-spec/2s": "failed"})
         self.assertEqual((done.returncode, record["status"]), (1, "failed"))
 
     def test_a_case_that_could_not_run_has_failed(self):
-        self.fake("benchmarks/bench_step",
+        self.fake("benchmarks/bench_kernels",
                   "for o; do case $o in --benchmark_out=*) echo '{\"error_occurred\": true,"
                   " \"real_time\": 1}' > ${o#*=};; esac; done")
-        done, record = self.script("benchmarks", "--only", "step")
+        done, record = self.script("benchmarks", "--only", "kernels")
         self.assertEqual((done.returncode, record["status"]), (1, "failed"))
 
     def test_a_sanitizer_that_finds_something_has_failed(self):
