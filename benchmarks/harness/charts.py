@@ -15,9 +15,10 @@ def ratios(result, path):
     names = list(result["ratios"])[::-1]
     values = [result["ratios"][name] for name in names]
     figure, axes = pyplot.subplots(figsize=(8, 0.8 + 0.32 * len(names)))
-    axes.barh(names, values, color=["#2a7f62" if v >= 1 else "#b3432b" for v in values])
+    axes.set_xscale("log")  # twice and half are as long
+    axes.barh(names, [v - 1 for v in values], left=1, color=["#2a7f62" if v >= 1 else "#b3432b" for v in values])
     for i, value in enumerate(values):
-        axes.text(value, i, f" {value:.2f}", va="center")
+        axes.text(max(value, 1), i, f" {value:.2f}", va="center")
     axes.axvline(1, color="black", linewidth=0.8)
     axes.set_xlabel("time of the best rival / time of earshot")
     axes.margins(x=0.12)
@@ -46,8 +47,8 @@ def page(result, table):
     about = "".join(f"<tr><td>{html.escape(k)}<td>{html.escape(str(v))}"
                     for k, v in result["environment"].items())
     images = "".join(f'<p><img src="{name}.png" alt="{name}">'
-                     for name in ("ratios", "roofline") if name != "roofline" or
-                     result.get("kernels"))
+                     for name, there in (("ratios", result["ratios"]),
+                                         ("roofline", result.get("kernels"))) if there)
     return (f"<!doctype html><meta charset=utf-8><title>earshot beside its rivals</title>"
             f"<style>body{{font:15px sans-serif;max-width:70em;margin:2em auto}}"
             f"pre{{font-size:13px}}td{{padding-right:1em;vertical-align:top}}</style>"
