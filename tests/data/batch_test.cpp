@@ -188,7 +188,7 @@ TEST_F(BatchTest, WaveAndLogMelShowTheSameDraw) {
   gather_wave(batch.plan.view(), {samples.data(), offset.data(), lengths.data()}, kWindow,
               wave.data());
   gather_mel(batch.plan.view(),
-             {columns.data(), mel_offset.data(), frames.data(), floor.data(), false, w}, w,
+             {columns.data(), mel_offset.data(), frames.data(), floor.data(), false, w, {}}, w,
              mel.data());
   std::vector<float> from_mel;
   std::vector<double> from_wave;
