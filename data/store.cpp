@@ -90,8 +90,9 @@ std::span<const float> Store::log_mel(size_t i) const {
   return {reinterpret_cast<const float*>(start), static_cast<size_t>(clip.frames) * kMelBands};
 }
 
-void Store::verify() const {
+void Store::verify(const std::atomic<bool>* stop) const {
   for (size_t i = 0; i < index_.clips.size(); ++i) {
+    if (stop && stop->load()) return;
     const uint64_t hash =
         content_hash(std::as_bytes(log_mel(i)), content_hash(std::as_bytes(samples(i))));
     if (hash != index_.clips[i].hash) {

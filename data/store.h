@@ -6,6 +6,7 @@
 // its int16 samples and its float32 log-mel [frames, 128], each aligned to 64 bytes.
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 #include <memory>
 #include <span>
@@ -68,8 +69,9 @@ class Store {
   std::span<const int16_t> samples(size_t i) const;
   /// Log-mel of clip i in dB, [frames, 128].
   std::span<const float> log_mel(size_t i) const;
-  /// Reads everything and compares hashes; Error names the first damaged clip.
-  void verify() const;
+  /// Reads everything and compares hashes; Error names the first damaged clip. Returns early once
+  /// `stop` is set.
+  void verify(const std::atomic<bool>* stop = nullptr) const;
 
  private:
   fs::path folder_;

@@ -51,13 +51,19 @@ void Network::bind(const Places& places) {
 
 Tensor Network::forward(const Tensor& x, const StepInfo& step) {
   Tensor t = x;
-  for (const auto& layer : layers_) t = layer->forward(t, step);
+  for (const auto& layer : layers_) {
+    t = layer->forward(t, step);
+    if (trace_listener) trace_listener->wrote(layer->name(), TracePhase::kForward, t);
+  }
   return t;
 }
 
 Tensor Network::backward(const Tensor& dy) {
   Tensor t = dy;
-  for (auto layer = layers_.rbegin(); layer != layers_.rend(); ++layer) t = (*layer)->backward(t);
+  for (auto layer = layers_.rbegin(); layer != layers_.rend(); ++layer) {
+    t = (*layer)->backward(t);
+    if (trace_listener) trace_listener->wrote((*layer)->name(), TracePhase::kBackward, t);
+  }
   return t;
 }
 

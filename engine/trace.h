@@ -4,6 +4,8 @@
 
 #include <string>
 
+#include "engine/tensor.h"
+
 namespace earshot {
 
 enum class TracePhase { kForward, kBackward, kUpdate };
@@ -15,10 +17,27 @@ class TraceListener {
   virtual ~TraceListener() = default;
   virtual void begin(const std::string& name, TracePhase phase) = 0;
   virtual void end() = 0;
+  /// `layer` has written what the next one reads: its output, or (kBackward) the gradient of its
+  /// input, without data where nobody wants it, and those of its parameters.
+  virtual void wrote(const std::string& /*layer*/, TracePhase, const Tensor&) {}
 };
 
 /// Nobody (nullptr) or the one that hears all ranges from here on; it must outlive that.
 inline TraceListener* trace_listener = nullptr;
+
+/// Another listener for as long as it lives.
+class ListenWith {
+ public:
+  explicit ListenWith(TraceListener* listener) : before_(trace_listener) {
+    trace_listener = listener;
+  }
+  ~ListenWith() { trace_listener = before_; }
+  ListenWith(const ListenWith&) = delete;
+  ListenWith& operator=(const ListenWith&) = delete;
+
+ private:
+  TraceListener* before_;
+};
 
 class TraceRange {
  public:

@@ -108,7 +108,15 @@ Report evaluate(const EvaluationRequest& request) {
       fmt::gmtime(std::chrono::system_clock::to_time_t(std::chrono::system_clock::now())));
   report.remarks = scaled_down(request.info.config);
   report.classes = request.info.classes;
-  if (fs::exists(request.paths.log())) report.curves = read_curves(request.paths.log());
+  if (fs::exists(request.paths.log())) {
+    report.curves = read_curves(request.paths.log());
+    report.skipped_batches = count_skipped(request.paths.log());
+  }
+  if (report.skipped_batches > 0)
+    report.remarks += fmt::format(
+        "{}Training left out {} {} whose loss or gradient was not finite; log.jsonl names them.",
+        report.remarks.empty() ? "" : " ", report.skipped_batches,
+        report.skipped_batches == 1 ? "batch" : "batches");
   std::vector<ModelKind> kinds = request.kinds;
   if (kinds.empty())
     for (const ModelKind kind : {ModelKind::kAudio, ModelKind::kSpec, ModelKind::kComb})

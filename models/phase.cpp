@@ -1,9 +1,12 @@
 #include "models/phase.h"
 
+#include <spdlog/spdlog.h>
+
 #include <chrono>
 #include <cmath>
 #include <nlohmann/json.hpp>
 #include <numeric>
+#include <optional>
 
 #include "engine/error.h"
 #include "models/step_profile.h"
@@ -25,6 +28,34 @@ std::vector<int64_t> batch_sizes(int64_t examples, int64_t batch) {
   if (examples % batch != 0) sizes.push_back(examples % batch);
   return sizes;
 }
+
+/// Thrown out of a pass when the call is to stop. What the pass would have changed is unchanged.
+struct Abandoned {};
+
+/// Where the host computes, a pass may take longer than a stop may: asks between two layers. Who
+/// listened before still does.
+class StopWatch : public TraceListener {
+ public:
+  explicit StopWatch(const TrainRequest& request)
+      : stop_(request.stop),
+        before_(trace_listener),
+        listening_(stop_ && !request.backend.has_own_memory() ? this : before_) {}
+  void begin(const std::string& name, TracePhase phase) override {
+    if (stop_->load()) throw Abandoned{};
+    if (before_) before_->begin(name, phase);
+  }
+  void end() override {
+    if (before_) before_->end();
+  }
+  void wrote(const std::string& layer, TracePhase phase, const Tensor& tensor) override {
+    if (before_) before_->wrote(layer, phase, tensor);
+  }
+
+ private:
+  const std::atomic<bool>* stop_;
+  TraceListener* before_;
+  ListenWith listening_;
+};
 
 DrawSettings draw_settings(const Config& config, ModelKind kind) {
   const AugmentSettings& a = config.augment;
@@ -148,6 +179,7 @@ void Phase::load_start() {
     tagger_.trainable().load_moments(file);
     state_ = PhaseState::from_metadata(file);
     reported_ = state_.step;
+    finite_snapshot();
     return;
   }
   fs::create_directories(request_.paths.model(fold_, kind_));
@@ -213,7 +245,14 @@ void Phase::run_step() {
   seconds.data += seconds_since(start);
   ++state_.step;
   ++state_.step_in_epoch;
-  step_->run(state_.step, batch, class_weights_, seconds);
+  try {
+    const StopWatch watch(request_);
+    step_->run(state_.step, batch, class_weights_, seconds);
+  } catch (const Abandoned&) {
+    --state_.step;
+    --state_.step_in_epoch;
+    return;
+  }
   if (request_.observer)
     request_.observer->on_step({state_.step, batch.size(), tagger_, *train_pass_});
   epoch_seconds_ += seconds;
@@ -231,7 +270,11 @@ void Phase::take_reports(bool all, RunLog& log, Progress& progress) {
     if (!report) return;
     ++reported_;
     const int64_t step_in_epoch = state_.step_in_epoch - 1 - (state_.step - reported_);
-    if (report->bad != 0) fail_not_finite(report->bad, step_in_epoch);
+    if (report->bad != 0) {
+      handle_not_finite(report->bad, log);
+      progress.advance(1);
+      return;
+    }
     state_.epoch_loss += report->loss;
     const double loss = report->loss / static_cast<double>(examples_of(step_in_epoch));
     progress.advance(1, fmt::format("epoch {} loss {:.3f}", state_.epoch + 1, loss));
@@ -247,7 +290,7 @@ void Phase::take_reports(bool all, RunLog& log, Progress& progress) {
   }
 }
 
-Phase::Validation Phase::validate() {
+std::optional<Phase::Validation> Phase::validate() try {
   Backend& backend = request_.backend;
   TaggerPass& pass = *validation_pass_;
   DrawSettings centred = draw_;
@@ -263,11 +306,16 @@ Phase::Validation Phase::validate() {
     const Batch batch = draw_batch(centred, validation_, validation_order_, first, last, seed_, 0);
     load_clips(validation_, validation_order_, validation_shards_, first);
     pass.upload({batch.plan.view(), batch.targets, ones, {}});
+    if (stopping()) return {};
+    const StopWatch watch(request_);
     validation_step_->run(last - first);
   }
   backend.copy_to_host(&sums, on_device);
   const double clips = static_cast<double>(count);
-  return {sums.loss / clips, sums.precision / clips, static_cast<double>(sums.hits) / clips};
+  return Validation{sums.loss / clips, sums.precision / clips,
+                    static_cast<double>(sums.hits) / clips};
+} catch (const Abandoned&) {
+  return {};
 }
 
 void Phase::enqueue_validation(int64_t n) {
@@ -281,10 +329,16 @@ void Phase::enqueue_validation(int64_t n) {
 
 void Phase::finish_epoch(RunLog& log) {
   const auto start = Clock::now();
-  const Validation v = validate();
+  const std::optional<Validation> validated = validate();
+  if (!validated) return;
+  const Validation& v = *validated;
+  if (!std::isfinite(v.loss))
+    spdlog::warn("the validation loss of {} fold {} is {} in epoch {}; it counts as no better",
+                 to_string(kind_), fold_, v.loss, state_.epoch + 1);
   const double validation_seconds = seconds_since(start);
   const double examples = static_cast<double>(training_.clips.size());
-  const double train_loss = state_.epoch_loss / examples;
+  const double train_loss =
+      state_.epoch_loss / (examples - static_cast<double>(state_.skipped_examples));
   const StepSeconds& seconds = epoch_seconds_;
   nlohmann::json split = seconds.to_json();
   split["validation"] = validation_seconds;
@@ -318,13 +372,14 @@ void Phase::finish_epoch(RunLog& log) {
   ++state_.epoch;
   state_.step_in_epoch = 0;
   state_.epoch_loss = 0;
+  state_.skipped_examples = 0;
   state_.done =
       state_.epoch >= settings.epochs || state_.epoch - 1 - state_.best_epoch >= settings.patience;
   save_last();
 }
 
 void Phase::save_last() const {
-  const Tagger::Snapshots snapshots = tagger_.snapshot();
+  const Tagger::Snapshots snapshots = finite_snapshot();
   std::vector<SafetensorsEntry> tensors = tagger_.tensors(snapshots);
   for (auto& moment : tagger_.trainable().moments(snapshots.back()))
     tensors.push_back(std::move(moment));
@@ -334,24 +389,11 @@ void Phase::save_last() const {
 }
 
 void Phase::save_best() const {
-  const Tagger::Snapshots snapshots = tagger_.snapshot();
+  const Tagger::Snapshots snapshots = finite_snapshot();
   Metadata metadata = checkpoint_metadata(request_.info, kind_, fold_);
   metadata["epoch"] = std::to_string(state_.epoch);
   metadata["validation_loss"] = fmt::format("{}", state_.best_loss);
   write_safetensors(request_.paths.best(fold_, kind_), tagger_.tensors(snapshots), metadata);
-}
-
-void Phase::fail_not_finite(int32_t bad, int64_t step_in_epoch) {
-  std::string names;
-  for (const Placement& p : draw(step_in_epoch).plan.placements) {
-    if (names.size() > 200) break;
-    names += (names.empty() ? "" : ", ") + request_.store.index().clips[p.clip].name;
-  }
-  fail(
-      "{} of {} fold {} is not finite in epoch {}, step {} (clips {}); the last checkpoint is "
-      "kept: lower the learning rate, or look at these clips",
-      bad & kBadLoss ? "loss" : "gradient", to_string(kind_), fold_, state_.epoch + 1, reported_,
-      names);
 }
 
 }  // namespace earshot

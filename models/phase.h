@@ -6,6 +6,7 @@
 
 #include "data/shards.h"
 #include "engine/console.h"
+#include "models/not_finite.h"
 #include "models/trainer.h"
 #include "models/training_step.h"
 
@@ -13,10 +14,11 @@ namespace earshot {
 
 /// Everything of a phase that is not a parameter; stored with each checkpoint.
 struct PhaseState {
-  int epoch = 0;              // completed epochs
-  int64_t step_in_epoch = 0;  // completed steps of the current one
-  int64_t step = 0;           // Adam's t
-  double epoch_loss = 0;      // sum over the examples of the current epoch so far
+  int epoch = 0;                 // completed epochs
+  int64_t step_in_epoch = 0;     // completed steps of the current one
+  int64_t step = 0;              // Adam's t
+  double epoch_loss = 0;         // sum over the examples of the current epoch so far
+  int64_t skipped_examples = 0;  // of the current epoch, in batches that were left out
   /// Bytes for the clips that are on the device at a time; 0: all are. It decides who is blended
   /// with whom, so a phase keeps it.
   int64_t streamed_bytes = 0;
@@ -54,7 +56,8 @@ class Phase {
   void run_step();
   /// Takes in what the device reports of the steps it was given: what is there, or `all`.
   void take_reports(bool all, RunLog& log, Progress& progress);
-  Validation validate();
+  /// None where the call was asked to stop meanwhile.
+  std::optional<Validation> validate();
   void enqueue_validation(int64_t n);
   void finish_epoch(RunLog& log);
   void save_last() const;
@@ -63,7 +66,18 @@ class Phase {
   int64_t steps_per_epoch() const;
   LearningRate learning_rate() const;
   int64_t examples_of(int64_t step_in_epoch) const;
-  [[noreturn]] void fail_not_finite(int32_t bad, int64_t step_in_epoch);
+
+  // What a step that is not finite leads to (phase_faults.cpp).
+  /// For step `reported_`, when its report is bad: names where it began, then stops with the state
+  /// before it saved, or leaves its batch out. All that was enqueued behind it runs again.
+  void handle_not_finite(int32_t bad, RunLog& log);
+  void skip_step(const std::string& where, const std::vector<std::string>& clips, RunLog& log);
+  /// The next step once more, layer by layer, while it cannot change anything.
+  std::optional<NotFinite> replay();
+  /// Names of the clips of the next step, of all its examples or of one.
+  std::vector<std::string> clips_of_step(int64_t example);
+  /// Throws Error instead of handing out weights that would end the run when it resumes.
+  Tagger::Snapshots finite_snapshot() const;
 
   const TrainRequest& request_;
   const Config& config_;

@@ -7,6 +7,7 @@ namespace earshot {
 namespace {
 
 constexpr const char* kStreamedBytes = "streamed_bytes";
+constexpr const char* kSkippedExamples = "skipped_examples";
 
 template <typename T>
 T number(const SafetensorsFile& file, const char* key) {
@@ -30,6 +31,7 @@ Metadata PhaseState::to_metadata() const {
                     {"best_epoch", fmt::format("{}", best_epoch)},
                     {"done", done ? "1" : "0"}};
   if (streamed_bytes > 0) metadata[kStreamedBytes] = fmt::format("{}", streamed_bytes);
+  if (skipped_examples > 0) metadata[kSkippedExamples] = fmt::format("{}", skipped_examples);
   return metadata;
 }
 
@@ -44,6 +46,8 @@ PhaseState PhaseState::from_metadata(const SafetensorsFile& file) {
   state.done = number<int>(file, "done") != 0;
   if (file.metadata().contains(kStreamedBytes))
     state.streamed_bytes = number<int64_t>(file, kStreamedBytes);
+  if (file.metadata().contains(kSkippedExamples))
+    state.skipped_examples = number<int64_t>(file, kSkippedExamples);
   return state;
 }
 

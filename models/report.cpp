@@ -87,6 +87,16 @@ std::optional<EpochPoint> epoch_point(const Json& line) {
   return EpochPoint{model.get<std::string>(), *fold, *epoch, *train, *validation, *map3};
 }
 
+template <typename Take>
+void for_each_line(const fs::path& log, const Take& take) {
+  const std::string text = read_file(log);
+  for (size_t start = 0; start < text.size();) {
+    const size_t end = std::min(text.find('\n', start), text.size());
+    take(Json::parse(text.begin() + start, text.begin() + end, nullptr, false));
+    start = end + 1;
+  }
+}
+
 }  // namespace
 
 Json to_json(const Report& report) {
@@ -95,6 +105,7 @@ Json to_json(const Report& report) {
                {"device", clean_text(report.device)},
                {"created", clean_text(report.created)},
                {"remarks", clean_text(report.remarks)},
+               {"skipped_batches", report.skipped_batches},
                {"classes", Json::array()},
                {"models", Json::object()}};
   for (const std::string& name : report.classes) json["classes"].push_back(clean_text(name));
@@ -147,15 +158,19 @@ std::string to_kaggle_csv(const ModelReport& model, const std::vector<std::strin
 }
 
 std::vector<EpochPoint> read_curves(const fs::path& log) {
-  const std::string text = read_file(log);
   std::vector<EpochPoint> points;
-  for (size_t start = 0; start < text.size();) {
-    const size_t end = std::min(text.find('\n', start), text.size());
-    const Json line = Json::parse(text.begin() + start, text.begin() + end, nullptr, false);
+  for_each_line(log, [&](const Json& line) {
     if (const auto point = epoch_point(line)) points.push_back(*point);
-    start = end + 1;
-  }
+  });
   return points;
+}
+
+int64_t count_skipped(const fs::path& log) {
+  int64_t count = 0;
+  for_each_line(log, [&](const Json& line) {
+    if (line.is_object() && line.value("event", Json()) == "skipped") ++count;
+  });
+  return count;
 }
 
 }  // namespace earshot

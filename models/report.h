@@ -28,11 +28,12 @@ struct EpochPoint {
 };
 
 struct Report {
-  std::string run;      // name of the run
-  std::string data;     // name of the store
-  std::string device;   // "cpu: AMD EPYC ..., 2 threads"
-  std::string created;  // UTC, ISO 8601
-  std::string remarks;  // what the recipe scaled down, one sentence; may be empty
+  std::string run;              // name of the run
+  std::string data;             // name of the store
+  std::string device;           // "cpu: AMD EPYC ..., 2 threads"
+  std::string created;          // UTC, ISO 8601
+  std::string remarks;          // what the recipe scaled down, what training left out; may be empty
+  int64_t skipped_batches = 0;  // that training left out because they were not finite
   std::vector<std::string> classes;
   std::vector<ModelReport> models;
   std::vector<EpochPoint> curves;
@@ -40,8 +41,8 @@ struct Report {
 
 /// models["cnn-audio"].map3.{total,public,private} with .map3.{interval,public_interval,
 /// private_interval}, .accuracy, .per_class, .confusion,
-/// .folds, .clips, beside run, data, device, created, remarks, classes. `public` and `private`
-/// are null where the data has no such parts, every score where no clip was scored.
+/// .folds, .clips, beside run, data, device, created, remarks, skipped_batches, classes. `public`
+/// and `private` are null where the data has no such parts, every score where no clip was scored.
 nlohmann::json to_json(const Report& report);
 
 /// The table that evaluate prints: one row a model, mAP@3 with interval, accuracy, parts.
@@ -53,6 +54,10 @@ std::string to_kaggle_csv(const ModelReport& model, const std::vector<std::strin
 /// One HTML page, no outside resource, every text escaped: scores, loss and score curves, per-class
 /// bars, confusion, most confused clips.
 std::string to_html(const Report& report);
+
+/// Batches that training left out because they were not finite ("event": "skipped"). Throws Error
+/// where the file cannot be read.
+int64_t count_skipped(const fs::path& log);
 
 /// Epoch lines ("event": "epoch") of a run's log.jsonl, as the trainer writes them; broken lines
 /// are skipped. Throws Error where the file cannot be read.

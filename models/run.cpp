@@ -43,7 +43,8 @@ uint64_t kept_bytes(const fs::path& log, const std::vector<Progressed>& progress
     if (!line.is_object()) break;
     const bool keep = std::any_of(progressed.begin(), progressed.end(), [&](const Progressed& p) {
       return line.value("model", "") == to_string(p.kind) && line.value("fold", -1) == p.fold &&
-             line.value("step", int64_t{0}) <= p.step;
+             line.value("step", int64_t{0}) <= p.step &&
+             (line.value("event", "") != "epoch" || line.value("epoch", 0) < p.epochs);
     });
     if (!keep) break;
     kept = end + 1;
@@ -88,7 +89,12 @@ void remove_unfinished(const RunPaths& paths) {
   for (fs::recursive_directory_iterator entry(paths.root, error), end; !error && entry != end;
        entry.increment(error)) {
     const fs::path& path = entry->path();
-    if (entry.depth() == 2 && path.extension() == ".partial") found.push_back(path);
+    if (path.extension() != ".partial") continue;
+    // What evaluate writes into the root is not ours to remove: it may be at it.
+    const bool ours = entry.depth() == 2 || path.filename().string().starts_with("config.yaml.") ||
+                      path.filename().string().starts_with("run.json.") ||
+                      path.filename().string().starts_with("plans.json.");
+    if (ours) found.push_back(path);
   }
   for (const fs::path& path : found) fs::remove(path, error);
 }

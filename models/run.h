@@ -42,7 +42,7 @@ void make_run_folder(const RunPaths& paths);
 /// (starting it where there is none). Throws UsageError where that cannot be.
 void open_run(const RunPaths& paths, const RunInfo& info, bool resume);
 
-/// Removes checkpoints that a killed program had begun. The caller holds the run's lock.
+/// Removes checkpoints and settings that a killed program had begun. The caller holds the run's lock.
 void remove_unfinished(const RunPaths& paths);
 
 /// Throws Error where `root` is no run.
@@ -63,6 +63,7 @@ struct Progressed {
   ModelKind kind;
   int fold;
   int64_t step;
+  int epochs;  // that are complete
 };
 
 /// log.jsonl and the TensorBoard events of a run.

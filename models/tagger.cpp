@@ -223,6 +223,7 @@ void TaggerPass::loss_of(const Tensor& logits) {
   const int64_t n = logits.shape.n;
   tagger_.backend().softmax_loss(
       {logits, targets(n), class_weights(), loss(n), training_ ? dlogits_.first(n) : Tensor{}});
+  if (trace_listener) trace_listener->wrote("loss", TracePhase::kForward, loss(n));
 }
 
 void TaggerPass::backward(int64_t n) {

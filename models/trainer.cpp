@@ -65,7 +65,8 @@ TrainOutcome train(const TrainRequest& request) {
       request.store.index(), use, {config.folds.count, config.folds.seed, config.folds.by_group});
   warn_of_small_classes(request.store.index(), use, config.folds.count);
 
-  request.store.verify();  // also brings it into memory, in order
+  request.store.verify(request.stop);  // also brings it into memory, in order
+  if (request.stop && request.stop->load()) return TrainOutcome::kInterrupted;
   make_run_folder(request.paths);
   const FolderLock lock(request.paths.root);
   open_run(request.paths, request.info, request.resume);
@@ -73,7 +74,8 @@ TrainOutcome train(const TrainRequest& request) {
   remove_unfinished(request.paths);
   const auto states = read_states(request, kAllKinds);
   std::vector<Progressed> progressed;
-  for (const auto& [key, state] : states) progressed.push_back({key.second, key.first, state.step});
+  for (const auto& [key, state] : states)
+    progressed.push_back({key.second, key.first, state.step, state.epoch});
   RunLog log(request.paths, progressed);
   ClipSource source(request.store);
   source.resize_clips(config);

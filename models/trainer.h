@@ -26,17 +26,24 @@ class StepObserver {
 };
 class StepProfile;
 
+/// When a step's loss or gradient is NaN or infinite: stop with the state before it saved, or leave
+/// its batch out and say so.
+enum class OnNotFinite { kStop, kSkip };
+
 struct TrainRequest {
   Backend& backend;
   const Store& store;
   RunInfo info;
   RunPaths paths;
   bool resume = false;
-  std::vector<ModelKind> kinds;             // in order; empty: all three
-  const std::atomic<bool>* stop = nullptr;  // set: write a checkpoint and return
-  bool eager = false;                       // enqueue each step anew instead of replaying it
-  StepObserver* observer = nullptr;         // sees every step of every phase
-  StepProfile* profile = nullptr;           // a profiler for some steps
+  std::vector<ModelKind> kinds;  // in order; empty: all three
+  /// Set: write a checkpoint and return, where the host computes before the next layer, else after
+  /// the step.
+  const std::atomic<bool>* stop = nullptr;
+  bool eager = false;                // enqueue each step anew instead of replaying it
+  StepObserver* observer = nullptr;  // sees every step of every phase
+  StepProfile* profile = nullptr;    // a profiler for some steps
+  OnNotFinite on_not_finite = OnNotFinite::kStop;
 };
 
 enum class TrainOutcome { kFinished, kInterrupted };

@@ -60,6 +60,10 @@ TrainingStep::TrainingStep(Tagger& tagger, TaggerPass& pass, std::function<void(
       mailbox_(backend_.mailbox(report_.data(), sizeof(StepReport))),
       repeated_(
           backend_, [this](int64_t n) { enqueue(n); }, settings.eager) {
+  clear();
+}
+
+void TrainingStep::clear() {
   const StepReport nothing;
   backend_.copy_to_device({report_.data(), {1, 1, 1, sizeof nothing}, DType::kU8, "report"},
                           &nothing);
@@ -85,18 +89,27 @@ void TrainingStep::enqueue(int64_t n) {
   Parameters& parameters = tagger_.trainable();
   auto* report = static_cast<StepReport*>(report_.data());
   assemble_(n);
+  if (trace_listener) {
+    if (pass_.has_wave()) trace_listener->wrote("input", TracePhase::kForward, pass_.wave(n));
+    if (tagger_.has_spec()) trace_listener->wrote("input", TracePhase::kForward, pass_.mel(n));
+  }
   laps.end(seconds_->data);
   backend_.copy_columns(parameters.statistics(), parameters.saved_statistics(), 0);
-  const Tensor logits = pass_.forward(n, {Mode::kTrain, settings_.seed, pass_.scalars()});
-  pass_.loss_of(logits);
-  laps.end(seconds_->forward);
-  pass_.backward(n);
-  laps.end(seconds_->backward);
-  const TraceRange range("adam", TracePhase::kUpdate);
-  backend_.report_step(pass_.loss(n), parameters.gradients(), report);
-  backend_.update({parameters.values(), parameters.gradients(), parameters.first_moments(),
-                   parameters.second_moments(), parameters.statistics(),
-                   parameters.saved_statistics(), pass_.scalars(), report});
+  try {
+    const Tensor logits = pass_.forward(n, {Mode::kTrain, settings_.seed, pass_.scalars()});
+    pass_.loss_of(logits);
+    laps.end(seconds_->forward);
+    pass_.backward(n);
+    laps.end(seconds_->backward);
+    const TraceRange range("adam", TracePhase::kUpdate);
+    backend_.report_step(pass_.loss(n), parameters.gradients(), report);
+    backend_.update({parameters.values(), parameters.gradients(), parameters.first_moments(),
+                     parameters.second_moments(), parameters.statistics(),
+                     parameters.saved_statistics(), pass_.scalars(), report});
+  } catch (...) {  // an abandoned step has changed nothing
+    backend_.copy_columns(parameters.saved_statistics(), parameters.statistics(), 0);
+    throw;
+  }
   laps.end(seconds_->optimizer);
 }
 

@@ -52,13 +52,17 @@ class TrainingStep {
   TrainingStep(Tagger& tagger, TaggerPass& pass, std::function<void(int64_t n)> assemble,
                const Settings& settings);
 
-  /// Enqueues step `t` (Adam's, from 1) on a batch that was drawn.
+  /// Enqueues step `t` (Adam's, from 1) on a batch that was drawn. What a trace listener throws
+  /// comes through; parameters and statistics are then those of before.
   void run(int64_t t, const Batch& batch, std::span<const float> class_weights,
            StepSeconds& seconds);
 
   /// The oldest report that was not taken yet. None where it is still under way, unless `wait` is
   /// set or the device is more than two steps behind.
   std::optional<StepReport> take_report(bool wait);
+
+  /// After a bad step, once all reports are taken: the next step trains again.
+  void clear();
 
  private:
   static constexpr int64_t kMostPending = 2;

@@ -11,6 +11,23 @@
 
 namespace earshot {
 
+namespace {
+
+std::atomic<bool> stop{false};
+static_assert(std::atomic<bool>::is_always_lock_free);  // a handler sets it
+
+}  // namespace
+
+const std::atomic<bool>& stop_on_signals() {
+  struct sigaction action {};
+  action.sa_handler = [](int) { stop = true; };
+  for (const int number : {SIGTERM, SIGUSR1, SIGINT}) {
+    action.sa_flags = SA_RESTART | (number == SIGINT ? SA_RESETHAND : 0);
+    sigaction(number, &action, nullptr);
+  }
+  return stop;
+}
+
 int run_program(CLI::App& app, int argc, char** argv, const std::function<void()>& work) {
   std::signal(SIGXFSZ, SIG_IGN);  // a file-size limit becomes a failed write with a sentence
   std::signal(SIGPIPE, SIG_IGN);
@@ -38,6 +55,8 @@ int run_program(CLI::App& app, int argc, char** argv, const std::function<void()
     return 0;
   } catch (const Failed&) {
     return 1;
+  } catch (const Stopped& stopped) {
+    return report(stopped.sentence.c_str(), kStoppedStatus);
   } catch (const UsageError& error) {
     return report(error.what(), 2);
   } catch (const std::bad_alloc&) {

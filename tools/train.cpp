@@ -2,8 +2,6 @@
 #include <spdlog/spdlog.h>
 
 #include <CLI/CLI.hpp>
-#include <atomic>
-#include <csignal>
 #include <iostream>
 #include <optional>
 
@@ -21,16 +19,18 @@ namespace {
 constexpr const char* kDescription =
     R"(Trains cnn-audio, cnn-spec and cnn-comb on a clip store that prepare made, in the paper's three
 phases, fold by fold. The run in --out holds the weights (fold-<f>/<model>/best.safetensors), the
-resolved config, log.jsonl with every epoch and TensorBoard events. Ctrl-C writes a checkpoint and
-stops; the same call with --resume goes on, bit for bit.
+resolved config, log.jsonl with every epoch and TensorBoard events.
+
+Ctrl-C, SIGTERM and SIGUSR1 (a cluster taking its machine back) write a checkpoint and stop with
+status 75; the same call with --resume goes on, bit for bit. Exit status: 0 done, 1 the work failed,
+2 the call was wrong, 75 stopped by a signal, queue it again.
 
 Example: train --config quickstart --data my-store --out runs/mine --set cnn-spec.epochs=40)";
-
-std::atomic<bool> stop{false};
 
 struct Options {
   std::string config = "paper-2s", data, out, profile_steps;
   std::vector<std::string> set, models;
+  std::string on_nan = "stop";
   bool resume = false, dry_run = false, eager = false;
   std::optional<bool> deterministic;
   DeviceOptions device;
@@ -44,6 +44,12 @@ void add_options(CLI::App& app, Options& o) {
   app.add_option("--data", o.data, "Clip store that prepare made")->type_name("DIR");
   app.add_option("--out", o.out, "Folder of the run")->type_name("DIR");
   app.add_flag("--resume", o.resume, "Continue the run in --out, bit for bit");
+  app.add_option("--on-nan", o.on_nan,
+                 "When a loss or gradient is NaN or infinite: stop with the state before that step "
+                 "saved, or skip: leave that batch out, warn, and count it in log and report")
+      ->check(CLI::IsMember({"stop", "skip"}))
+      ->type_name("A")
+      ->capture_default_str();
   app.add_option("--set", o.set,
                  "One setting over the config's; may be repeated; all keys are below")
       ->type_name("KEY=VALUE")
@@ -80,10 +86,9 @@ void work(const Options& o) {
   }
   if (o.data.empty()) fail_usage("--data is missing: the folder of a clip store");
   if (o.out.empty()) fail_usage("--out is missing: the folder of the run");
+  const std::atomic<bool>& stop = stop_on_signals();
   const Store store(o.data);
   const auto backend = select_backend(o.device.device, o.device.threads);
-  std::signal(SIGINT, [](int) { stop = true; });
-  std::signal(SIGTERM, [](int) { stop = true; });
   TrainRequest request{
       *backend,
       store,
@@ -94,9 +99,11 @@ void work(const Options& o) {
       &stop,
       o.eager};
   request.profile = profile.get();
+  if (o.on_nan == "skip") request.on_not_finite = OnNotFinite::kSkip;
   for (const std::string& word : o.models) request.kinds.push_back(model_kind(word));
   if (train(request) == TrainOutcome::kInterrupted)
-    fail("interrupted; the checkpoint is written, continue with --resume");
+    throw Stopped{
+        "stopped by a signal; the checkpoint is written, the same call with --resume goes on"};
   spdlog::info("done: {}", o.out);
 }
 

@@ -8,6 +8,7 @@
 #include "data/recording.h"
 #include "data/store_writer.h"
 #include "models/phase.h"
+#include "models/report.h"
 #include "tests/engine/taped_backend.h"
 #include "tests/reference/values.h"
 #include "tests/scratch.h"
@@ -17,8 +18,8 @@ namespace {
 
 constexpr int kTestClasses = 3, kTestClips = 22;
 
-/// Short clips of noise; the class is its loudness.
-void make_store(const fs::path& folder) {
+/// Short clips of noise; the class is its loudness. `bad_clip`: its log-mel holds a NaN.
+void make_store(const fs::path& folder, int bad_clip = -1) {
   StoreIndex index;
   for (int c = 0; c < kTestClasses; ++c) index.classes.push_back("class " + std::to_string(c));
   index.fingerprint = "0123456789abcdef";
@@ -33,12 +34,21 @@ void make_store(const fs::path& folder) {
     std::vector<int16_t> samples;
     for (const float x : random_values(9000 + 1111 * i, uint32_t(i), -loudness, loudness))
       samples.push_back(static_cast<int16_t>(x));
-    const ClipMel mel = compute_log_mel(extractor, samples);
+    ClipMel mel = compute_log_mel(extractor, samples);
+    if (i == bad_clip) mel.values[300] = std::numeric_limits<float>::quiet_NaN();
     writer.add(clip, samples, mel.values, mel.floor);
     index.clips.push_back(clip);
   }
   writer.commit(index);
 }
+
+/// Asks to stop after the first step of each call.
+class StopAfterAStep : public StepObserver {
+ public:
+  void on_start(const Tagger&) override { stop = false; }
+  void on_step(const ObservedStep&) override { stop = true; }
+  std::atomic<bool> stop{false};
+};
 
 class TrainTest : public testing::Test {
  protected:
@@ -55,15 +65,32 @@ class TrainTest : public testing::Test {
     for (PhaseSettings* phase : {&config.audio, &config.spec, &config.comb}) phase->epochs = 2;
   }
   TrainOutcome run(Backend& backend, const std::string& name, bool resume = false,
-                   const std::atomic<bool>* stop = nullptr) const {
+                   StopAfterAStep* stopper = nullptr) const {
     const StoreIndex& index = store->index();
-    return train({backend,
-                  *store,
-                  {config, index.features, index.classes, "store", index.fingerprint},
-                  {folder / name},
-                  resume,
-                  kinds,
-                  stop});
+    TrainRequest request{backend,
+                         *store,
+                         {config, index.features, index.classes, "store", index.fingerprint},
+                         {folder / name},
+                         resume,
+                         kinds};
+    if (stopper) {
+      stopper->stop = false;
+      request.stop = &stopper->stop;
+      request.observer = stopper;
+    }
+    request.on_not_finite = on_not_finite;
+    return train(request);
+  }
+  std::vector<nlohmann::json> log(const std::string& run, const std::string& event) const {
+    std::ifstream file(RunPaths{folder / run}.log());
+    std::vector<nlohmann::json> found;
+    for (std::string line; std::getline(file, line);)
+      if (nlohmann::json entry = nlohmann::json::parse(line); entry["event"] == event)
+        found.push_back(std::move(entry));
+    return found;
+  }
+  int64_t saved_step(const std::string& run, ModelKind kind) const {
+    return std::stoll(SafetensorsFile(checkpoint(run, kind)).require_metadata("step"));
   }
   fs::path checkpoint(const std::string& run, ModelKind kind) const {
     return RunPaths{folder / run}.last(1, kind);
@@ -92,6 +119,7 @@ class TrainTest : public testing::Test {
   std::unique_ptr<Store> store;
   Config config;
   std::vector<ModelKind> kinds{ModelKind::kAudio, ModelKind::kSpec, ModelKind::kComb};
+  OnNotFinite on_not_finite = OnNotFinite::kStop;
   std::unique_ptr<Backend> cpu = make_cpu_backend(2);
 };
 
@@ -112,6 +140,129 @@ TEST_F(TrainTest, ALateReportNamesTheStepThatWentWrong) {
   EXPECT_TRUE(contains(at_once, "step 2 (clips ")) << at_once;
 }
 
+TEST_F(TrainTest, ANanInTheSamplesIsNamedAndTheStateBeforeItIsSaved) {
+  make_store(folder / "bad", /*bad_clip=*/7);
+  store = std::make_unique<Store>(folder / "bad");
+  kinds = {ModelKind::kSpec};
+  const std::string error = error_of([&] { run(*cpu, "run"); });
+  EXPECT_TRUE(contains(error, " of cnn-spec fold 1 is not finite in epoch 1, step ")) << error;
+  EXPECT_TRUE(contains(error, "7.wav")) << error;
+  EXPECT_TRUE(contains(error, "first NaN in tensor mel of layer input")) << error;
+  const int64_t saved = saved_step("run", ModelKind::kSpec);
+  EXPECT_TRUE(contains(error, fmt::format("step {} (clips", saved + 1))) << error;
+  TapedBackend taped(/*late=*/2);
+  EXPECT_EQ(error_of([&] { run(taped, "taped"); }), error);
+  expect_same("run", "taped");
+}
+
+TEST_F(TrainTest, SkippedBatchesChangeNothingAndAreCounted) {
+  make_store(folder / "bad", /*bad_clip=*/7);
+  store = std::make_unique<Store>(folder / "bad");
+  kinds = {ModelKind::kSpec};
+  error_of([&] { run(*cpu, "stopped"); });
+  on_not_finite = OnNotFinite::kSkip;
+  run(*cpu, "skipped");
+  run(*cpu, "stopped", /*resume=*/true);
+  TapedBackend taped(/*late=*/2);
+  run(taped, "taped");
+  StopAfterAStep stop;
+  int calls = 0;
+  while (run(*cpu, "cut", /*resume=*/true, &stop) == TrainOutcome::kInterrupted) ++calls;
+  EXPECT_GT(calls, 5);
+  for (const char* name : {"stopped", "taped", "cut"}) {
+    expect_same("skipped", name);
+    EXPECT_EQ(log(name, "skipped"), log("skipped", "skipped")) << name;
+    EXPECT_EQ(log(name, "epoch").size(), 2u) << name;
+  }
+  const auto lines = log("skipped", "skipped");
+  EXPECT_GE(lines.size(), 2u);  // the clip comes once an epoch, and as a partner
+  EXPECT_EQ(count_skipped(RunPaths{folder / "skipped"}.log()), int64_t(lines.size()));
+  for (const auto& line : log("skipped", "epoch"))
+    EXPECT_TRUE(line["train_loss"].is_number()) << line;
+}
+
+TEST_F(TrainTest, ANanInTheWeightsIsNamedAndNothingIsSaved) {
+  kinds = {ModelKind::kAudio};
+  StopAfterAStep stop;
+  run(*cpu, "run", /*resume=*/false, &stop);
+  const fs::path path = checkpoint("run", ModelKind::kAudio);
+  std::string before;
+  {
+    const SafetensorsFile file(path);
+    std::vector<SafetensorsEntry> tensors = file.tensors();
+    std::vector<float> gamma;
+    for (SafetensorsEntry& entry : tensors) {
+      if (entry.name != "block2.norm.gamma") continue;
+      gamma.assign(entry.bytes.size() / sizeof(float), std::numeric_limits<float>::infinity());
+      entry.bytes = std::as_bytes(std::span(gamma));
+    }
+    Metadata metadata = file.metadata();
+    metadata.erase("content_hash");
+    ASSERT_FALSE(gamma.empty());
+    write_safetensors(folder / "changed", tensors, metadata);
+  }
+  fs::rename(folder / "changed", path);
+  before = bytes(path);
+  for (const OnNotFinite how : {OnNotFinite::kStop, OnNotFinite::kSkip}) {
+    on_not_finite = how;
+    const std::string error = error_of([&] { run(*cpu, "run", /*resume=*/true); });
+    EXPECT_TRUE(contains(error,
+                         "an infinity in tensor block2.norm.gamma of layer block2.norm of "
+                         "cnn-audio fold 1 after step 1; the last checkpoint is kept"))
+        << error;
+    EXPECT_TRUE(before == bytes(path));
+  }
+}
+
+TEST_F(TrainTest, AnUpdateThatOverflowsIsNamedAndNotSaved) {
+  kinds = {ModelKind::kAudio};
+  config.audio.learning_rate = 1e300;  // infinite in float32
+  for (const OnNotFinite how : {OnNotFinite::kStop, OnNotFinite::kSkip}) {
+    on_not_finite = how;
+    const std::string name = how == OnNotFinite::kStop ? "stop" : "skip";
+    const std::string error = error_of([&] { run(*cpu, name); });
+    EXPECT_TRUE(contains(error, "step 2 (clips ")) << error;
+    EXPECT_TRUE(contains(error,
+                         " in tensor block1.conv1.weight of layer block1.conv1; the last "
+                         "checkpoint is kept"))
+        << error;
+    EXPECT_FALSE(fs::exists(checkpoint(name, ModelKind::kAudio)));
+  }
+}
+
+/// Asks to stop at the n-th layer that begins.
+struct StopAtLayer : TraceListener {
+  void begin(const std::string&, TracePhase) override {
+    if (--layers == 0) stop = true;
+  }
+  void end() override {}
+  int layers = 0;
+  std::atomic<bool> stop{false};
+};
+
+TEST_F(TrainTest, AStopInTheMiddleOfAPassLeavesTheStateBeforeIt) {
+  for (PhaseSettings* phase : {&config.audio, &config.spec, &config.comb}) phase->epochs = 1;
+  run(*cpu, "whole");
+  const StoreIndex& index = store->index();
+  TrainOutcome outcome = TrainOutcome::kInterrupted;
+  int calls = 0;
+  for (; outcome == TrainOutcome::kInterrupted && calls < 400; ++calls) {
+    StopAtLayer stop;
+    stop.layers = 30 + 53 * calls % 211;  // steps forward and backward, validation
+    const ListenWith listening(&stop);
+    outcome = train({*cpu,
+                     *store,
+                     {config, index.features, index.classes, "store", index.fingerprint},
+                     {folder / "cut"},
+                     /*resume=*/true,
+                     kinds,
+                     &stop.stop});
+  }
+  EXPECT_GT(calls, 5);
+  expect_same("whole", "cut");
+  EXPECT_EQ(log("cut", "epoch").size(), log("whole", "epoch").size());
+}
+
 TEST_F(TrainTest, StreamedTrainingResumesBitForBitAfterEveryStep) {
   kinds = {ModelKind::kAudio};
   const int64_t memory = little_memory();
@@ -122,7 +273,7 @@ TEST_F(TrainTest, StreamedTrainingResumesBitForBitAfterEveryStep) {
   run(*cpu, "resident");
   EXPECT_NE(bytes(file.path()), bytes(checkpoint("resident", ModelKind::kAudio)));
 
-  const std::atomic<bool> stop{true};  // after each step
+  StopAfterAStep stop;
   int calls = 0;
   TrainOutcome outcome = TrainOutcome::kInterrupted;
   while (outcome == TrainOutcome::kInterrupted && calls < 100) {
@@ -137,7 +288,7 @@ TEST_F(TrainTest, StreamedTrainingResumesBitForBitAfterEveryStep) {
 
 TEST_F(TrainTest, StreamingWantsTheMemoryThatThePhaseBeganWith) {
   kinds = {ModelKind::kAudio};
-  const std::atomic<bool> stop{true};
+  StopAfterAStep stop;
   TapedBackend small(0, little_memory());
   run(small, "run", /*resume=*/false, &stop);
   TapedBackend smaller(0, little_memory() - 100'000);

@@ -14,6 +14,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 from program import ProgramTest, TOOLS
 from runs import epochs, make_store, settings, weights
 
+STOPPED = 75  # EX_TEMPFAIL
 KILLS = int(os.environ.get("EARSHOT_KILLS", "20"))
 SEED = int(os.environ.get("EARSHOT_KILL_SEED", "1"))
 
@@ -79,15 +80,17 @@ class KillTest(ProgramTest):
         self.assert_same(run, "killed six times")
 
     def test_asked_to_stop(self):
-        for number in (signal.SIGTERM, signal.SIGINT):
+        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGUSR1):
             run = self.folder / number.name
             work = self.start(run)
             while not list(run.glob("fold-0/*/last.safetensors")) and work.poll() is None:
                 time.sleep(0.01)
+            asked = time.monotonic()
             work.send_signal(number)
             _, errors = work.communicate(timeout=100)
-            self.assertEqual(work.returncode, 1, errors)
-            self.assertIn("interrupted; the checkpoint is written, continue with --resume", errors)
+            self.assertLessEqual(time.monotonic() - asked, 5.0)
+            self.assertEqual(work.returncode, STOPPED, errors)
+            self.assertIn("the checkpoint is written, the same call with --resume goes on", errors)
             self.assertEqual(len(errors.splitlines()), 1, errors)
             self.resume(run)
             self.assert_same(run, number.name)

@@ -44,7 +44,7 @@ class ReproduceTest(ProgramTest):
             time.sleep(0.02)
         child.send_signal(signal.SIGTERM)
         _, errors = child.communicate(timeout=300)
-        self.assertEqual(child.returncode, 1, errors)
+        self.assertEqual(child.returncode, 75, errors)
         self.assertIn("the same call goes on where it was", errors)
         self.assertNotIn("Traceback", errors)
         trained = first.stat().st_mtime_ns
