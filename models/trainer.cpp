@@ -41,10 +41,13 @@ void warn_of_small_classes(const StoreIndex& index, const std::vector<bool>& use
   std::vector<int> counts(index.classes.size(), 0);
   for (size_t i = 0; i < use.size(); ++i)
     if (use[i]) ++counts[index.clips[i].label];
+  constexpr int kMostNamed = 5;
+  int small = 0;
   for (size_t c = 0; c < counts.size(); ++c)
-    if (counts[c] < folds)
+    if (counts[c] < folds && ++small <= kMostNamed)
       spdlog::warn("class {} has {} training clips for {} folds: some folds validate without it",
                    index.classes[c], counts[c], folds);
+  if (small > kMostNamed) spdlog::warn("so it is with {} more classes", small - kMostNamed);
 }
 
 }  // namespace

@@ -44,9 +44,9 @@ void add_options(CLI::App& app, Options& o) {
   app.add_option("--data", o.data, "Clip store that prepare made")->type_name("DIR");
   app.add_option("--out", o.out, "Folder of the run")->type_name("DIR");
   app.add_flag("--resume", o.resume, "Continue the run in --out, bit for bit");
-  app.add_option("--on-nan", o.on_nan,
-                 "When a loss or gradient is NaN or infinite: stop with the state before that step "
-                 "saved, or skip: leave that batch out, warn, and count it in log and report")
+  app.add_option(
+         "--on-nan", o.on_nan,
+         "NaN or infinite loss or gradient: stop with the state before it, or skip its batch")
       ->check(CLI::IsMember({"stop", "skip"}))
       ->type_name("A")
       ->capture_default_str();
