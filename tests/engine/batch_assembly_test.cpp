@@ -68,12 +68,17 @@ TEST_P(BatchAssembly, LogMelsAreGatheredAndResized) {
   for (const bool pad : {false, true}) {
     GuardedTensor out(backend(), {2, 128, w, 1}, "mel");
     backend().gather_mel(device_plan.view(),
-                         {device_columns.data(), device_offset.data(), device_frames.data(),
-                          device_floor.data(), pad, native},
+                         {device_columns.data(),
+                          device_offset.data(),
+                          device_frames.data(),
+                          device_floor.data(),
+                          pad,
+                          native,
+                          {}},
                          out);
     std::vector<float> expected(size_t(2 * 128 * w));
     gather_mel(plan.view(),
-               {columns.data(), mel_offset.data(), frames.data(), floor.data(), pad, native}, w,
+               {columns.data(), mel_offset.data(), frames.data(), floor.data(), pad, native, {}}, w,
                expected.data());
     expect_close(out.get(), widen(expected),
                  rounding(growth(4), std::vector<double>(expected.size(), 90.0)),
