@@ -127,17 +127,16 @@ void batch_norm_backward(const BatchNormShape& s, const float* x, const float* d
                          const BatchNormGradients& out) {
   const Chunks chunks(s);
   const int64_t c = s.c;
-  std::vector<float> sums(chunks.count * c), products(chunks.count * c);
+  std::vector<float> sums(chunks.count * 2 * c);  // of each chunk: of dy, of dy (x - mean)
 #pragma omp parallel for schedule(static)
   for (int64_t k = 0; k < chunks.count; ++k) {
-    std::vector<float> partial(c);
-    sum_rows(chunks.begin(k), chunks.end(k), partial, &sums[k * c], [&](int64_t r, float* to) {
+    std::vector<float> partial(2 * c);
+    sum_rows(chunks.begin(k), chunks.end(k), partial, &sums[k * 2 * c], [&](int64_t r, float* to) {
 #pragma omp simd
-      for (int64_t i = 0; i < c; ++i) to[i] += dy[r * c + i];
-    });
-    sum_rows(chunks.begin(k), chunks.end(k), partial, &products[k * c], [&](int64_t r, float* to) {
-#pragma omp simd
-      for (int64_t i = 0; i < c; ++i) to[i] += dy[r * c + i] * (x[r * c + i] - mean[i]);
+      for (int64_t i = 0; i < c; ++i) {
+        to[i] += dy[r * c + i];
+        to[c + i] += dy[r * c + i] * (x[r * c + i] - mean[i]);
+      }
     });
   }
   // dx = a dy + b (x - mean) + d, per channel
@@ -146,8 +145,8 @@ void batch_norm_backward(const BatchNormShape& s, const float* x, const float* d
   for (int64_t i = 0; i < c; ++i) {
     double sum = 0, product = 0;
     for (int64_t k = 0; k < chunks.count; ++k) {
-      sum += static_cast<double>(sums[k * c + i]);
-      product += static_cast<double>(products[k * c + i]);
+      sum += static_cast<double>(sums[k * 2 * c + i]);
+      product += static_cast<double>(sums[(k * 2 + 1) * c + i]);
     }
     const double inverse = inverse_deviation[i];
     const double scale = gamma[i] * inverse;
