@@ -9,6 +9,12 @@
 #include "tests/reference/winograd_bound.h"
 
 namespace earshot {
+
+void PrintTo(const ConvolutionShape& s, std::ostream* out) {
+  *out << fmt::format("{}x{}x{}x{} to {}, kernel {}x{}, pool {}x{}", s.n, s.h, s.w, s.c_in, s.c_out,
+                      s.kernel_h, s.kernel_w, s.pool_h, s.pool_w);
+}
+
 namespace {
 
 using reference::Cells;
