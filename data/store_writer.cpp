@@ -13,19 +13,24 @@ namespace {
 /// What a prepare that was killed left behind.
 bool is_partial(const std::string& name) { return name.ends_with(".partial"); }
 
-/// Removes the data files that `stale` says.
+bool is_ours(const std::string& name) {
+  return name.starts_with("clips-") || name.starts_with("problems.csv") ||
+         name.starts_with("index.json");
+}
+
+/// Removes those of the store's files that `stale` says.
 template <typename Predicate>
-void remove_data(const fs::path& folder, Predicate stale) {
+void remove_files(const fs::path& folder, Predicate stale) {
   std::error_code error;
   for (const auto& entry : fs::directory_iterator(folder, error)) {
     const std::string name = entry.path().filename().string();
-    if (name.starts_with("clips-") && stale(name)) fs::remove(entry.path(), error);
+    if (is_ours(name) && stale(name)) fs::remove(entry.path(), error);
   }
 }
 
 /// Frees the space before the data file is opened.
 fs::path without_partials(fs::path folder) {
-  remove_data(folder, is_partial);
+  remove_files(folder, is_partial);
   return folder;
 }
 
@@ -66,7 +71,9 @@ void StoreWriter::commit(const StoreIndex& index) {
   data_.commit();
   write_file(folder_ / "problems.csv", problems_to_csv(index.problems));
   write_file(folder_ / "index.json", index_to_text({index, data_name_, header.content_hash}));
-  remove_data(folder_, [&](const std::string& name) { return name != data_name_; });
+  remove_files(folder_, [&](const std::string& name) {
+    return name.starts_with("clips-") && name != data_name_;
+  });
 }
 
 std::string problems_to_csv(const std::vector<Problem>& problems) {

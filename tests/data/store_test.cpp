@@ -92,6 +92,8 @@ TEST_F(StoreTest, GivesBackWhatWasWritten) {
 
 TEST_F(StoreTest, NewStoreReplacesTheOldOneAndItsData) {
   write_text(folder_ / "clips-0123456789abcdef.bin.77.partial", "killed");
+  write_text(folder_ / "problems.csv.77.partial", "killed");
+  write_text(folder_ / "index.json.77.partial", "killed");
   write("fedcba9876543210");
   EXPECT_EQ(Store(folder_).index().fingerprint, "fedcba9876543210");
   EXPECT_FALSE(fs::exists(data_file()));

@@ -1,0 +1,6 @@
+"""The campaigns of tests/faults/run, in the order in which they run."""
+
+from campaigns import corruption, disk, kill, limits, numbers, sharing, signals, soak, trust
+
+ALL = {"kill": kill, "signals": signals, "disk": disk, "sharing": sharing, "numbers": numbers,
+       "corruption": corruption, "limits": limits, "trust": trust, "soak": soak}
