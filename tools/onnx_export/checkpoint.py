@@ -32,6 +32,9 @@ class Checkpoint:
                 raise BadRun(f"{path} is no checkpoint of format {VERSION}")
             self.model = metadata["model"]
             self.config = json.loads(metadata["config"])
+            if self.model != "cnn-audio" and self.config["input"]["resize"] != "window":
+                raise BadRun(f"{path} was trained with input.resize: clip, which export does not "
+                             "know; train with input.resize: window")
             self.features = json.loads(metadata["features"])
             self.classes = json.loads(metadata["classes"])
         except (OSError, struct.error, ValueError, KeyError, TypeError) as error:
