@@ -3,10 +3,10 @@
 that bench_parity wrote, and holds its losses against ours.
 
 Every tenth step alone, from our weights, against PyTorch in float64: each loss within 1e-5 relative;
-each gradient within 1e-4 of its tensor's largest in at least half of the steps, and never further
-than 5 percent: where rounding decides which of two cells wins a max-pool, gradients below it move
-by a percent, in PyTorch's float32 as well, whose figures stand beside ours. Our logits of
-final.safetensors within 1e-5 of the largest.
+each gradient within 1e-4 of its tensor's largest in at least half of the steps, or twice as far off
+as PyTorch's own in float32, and never further than 5 percent: where rounding decides which of two
+cells wins a max-pool, gradients below it move by a percent, in PyTorch's float32 as well, whose
+figures stand beside ours. Our logits of final.safetensors within 1e-5 of the largest.
 
 The whole way: training is chaotic, and such decisions drive two curves apart; how far is measured,
 not guessed: PyTorch trains three times, as it is, with the examples of every batch in reverse, and
@@ -147,9 +147,11 @@ def compare(dump):
     steps = single_steps(dump)
     error = logits_error(dump)
     gradient = np.array([step["gradient"] for step in steps])
+    theirs = np.median([step["pytorch"] for step in steps])
     passed = (error <= LOGITS_BOUND and len(steps) > 0
               and all(step["loss"] <= LOSS_BOUND for step in steps)
-              and np.median(gradient) <= GRADIENT_BOUND and gradient.max() <= DECISION_BOUND
+              and np.median(gradient) <= max(GRADIENT_BOUND, 2 * theirs)
+              and gradient.max() <= DECISION_BOUND
               and all(a <= max(BOUND, 2 * b) for _, a, b in windows))
     return {"dump": dump.name, "model": load_in_pytorch.load(dump / "initial.safetensors").model,
             "steps": len(ours), "single": steps, "windows": windows, "logits": error,
@@ -171,7 +173,7 @@ def main():
             errors = [step[what] for step in r["single"]]
             print(f"  {len(errors)} single steps, gradients of "
                   f"{'earshot' if what == 'gradient' else 'PyTorch'} in float32: median "
-                  f"{np.median(errors):.1e} (bound {GRADIENT_BOUND:g}), worst {max(errors):.1e} "
+                  f"{np.median(errors):.1e}, worst {max(errors):.1e} "
                   f"(bound {DECISION_BOUND:g})")
         print(f"  losses of the single steps {max(step['loss'] for step in r['single']):.1e} (bound "
               f"{LOSS_BOUND:g}), logits at the end {r['logits']:.1e} (bound {LOGITS_BOUND:g})")
