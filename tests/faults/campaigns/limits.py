@@ -123,10 +123,9 @@ def many_classes(bench, table):
 
 
 def wide(bench, table):
-    with table.row("networks of four times the width, and of 1/16") as row:
-        for width, batch in ((4, 2), (1 / 16, 8)):
-            if width == 4 and bench.quick:
-                width = 2
+    most = 2 if bench.quick else 4
+    with table.row(f"networks of {most} times the width, and of 1/16") as row:
+        for width, batch in ((most, 2), (1 / 16, 8)):
             words = ["--set", f"width.audio={width}", "--set", f"width.spec={width}",
                      "--set", f"batch={batch}"]
             out = bench.fresh("wide-run")

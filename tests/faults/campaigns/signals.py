@@ -15,8 +15,9 @@ def run(bench, table):
                 out = bench.fresh("run-asked")
                 process = bench.start(bench.train_command(out))
                 # Before main() has begun there is no handler.
-                time.sleep(bench.draw.uniform(min(0.3, bench.train_seconds / 3),
-                                              bench.train_seconds))
+                while not (out / ".lock").exists() and process.poll() is None:
+                    time.sleep(0.005)
+                time.sleep(bench.draw.uniform(0, bench.train_seconds))
                 asked = time.monotonic()
                 process.send_signal(number)
                 done = bench.end(process)
