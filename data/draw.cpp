@@ -36,7 +36,10 @@ double draw_gamma(double alpha, Random& random) {
 
 void draw_placement(const DrawSettings& s, int64_t clip, int64_t length, float weight,
                     Random& random, GatherPlan& plan) {
-  Placement p{clip, weight, 0, static_cast<int32_t>(plan.positions.size()), 1};
+  Placement p;
+  p.clip = clip;
+  p.weight = weight;
+  p.first_copy = static_cast<int32_t>(plan.positions.size());
   if (s.shift && length > 0) p.roll = draw_offset(length - 1, s.grid, random);
   if (length >= s.window) {
     plan.positions.push_back(-draw_offset(length - s.window, s.grid, random));
@@ -49,6 +52,11 @@ void draw_placement(const DrawSettings& s, int64_t clip, int64_t length, float w
     for (size_t j = 0; j < cuts.size(); ++j)
       plan.positions.push_back(on_grid(cuts[j] + static_cast<int64_t>(j) * length, s.grid));
   }
+  if (s.gain_db > 0) {
+    const double db = s.gain_db * (2 * random.uniform() - 1);
+    p.gain_db = static_cast<float>(db);
+    p.gain = static_cast<float>(std::pow(10.0, db / 20));
+  }
   plan.placements.push_back(p);
 }
 
@@ -59,7 +67,10 @@ void centre_placement(const DrawSettings& s, int64_t clip, int64_t length, Gathe
 }
 
 void fixed_placement(int64_t clip, int64_t position, GatherPlan& plan) {
-  plan.placements.push_back({clip, 1.0f, 0, static_cast<int32_t>(plan.positions.size()), 1});
+  Placement p;
+  p.clip = clip;
+  p.first_copy = static_cast<int32_t>(plan.positions.size());
+  plan.placements.push_back(p);
   plan.positions.push_back(position);
 }
 

@@ -24,6 +24,7 @@ struct DrawSettings {
   int mix_clips = 2;
   double mix_alpha = 1.0;
   double mix_probability = 1.0;
+  double gain_db = 0;          // each clip is made louder or softer by up to this, uniform in dB
   double label_smoothing = 0;  // s: targets become (1 - s) target + s / classes
 };
 

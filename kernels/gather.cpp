@@ -61,7 +61,7 @@ void gather_wave(const GatherPlanView& plan, const WaveSource& source, int64_t w
     for (int32_t k = plan.first_placement[i]; k < plan.first_placement[i + 1]; ++k) {
       const Placement& p = plan.placements[k];
       const int16_t* clip = source.samples + source.offset[p.clip];
-      const float scale = p.weight / 32768.0f;
+      const float scale = p.weight * p.gain / 32768.0f;
       const auto covered = [&](const Run& run) {
 #pragma omp simd
         for (int64_t t = 0; t < run.count; ++t)
@@ -83,12 +83,13 @@ void gather_mel(const GatherPlanView& plan, const MelSource& source, int64_t w, 
       const Placement& p = plan.placements[k];
       const float* clip = source.columns + source.offset[p.clip];
       const int64_t frames = source.frames[p.clip];
-      const float pad = source.pad_with_floor ? p.weight * source.floor[p.clip] : 0.0f;
+      const float pad =
+          source.pad_with_floor ? p.weight * (source.floor[p.clip] + p.gain_db) : 0.0f;
       const auto covered = [&](const Run& run) {
         float* to = &columns[run.to * kBands];
         const float* from = clip + run.from * kBands;
 #pragma omp simd
-        for (int64_t x = 0; x < run.count * kBands; ++x) to[x] += p.weight * from[x];
+        for (int64_t x = 0; x < run.count * kBands; ++x) to[x] += p.weight * (from[x] + p.gain_db);
       };
       const auto gap = [&](int64_t begin, int64_t end) {
         for (int64_t x = begin * kBands; x < end * kBands; ++x) columns[x] += pad;

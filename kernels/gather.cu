@@ -49,8 +49,8 @@ __global__ void __launch_bounds__(kThreads)
               plan.positions + p.first_copy, p.copies, {}, source.length[p.clip], p.roll},
           t);
       if (cell >= 0)
-        sum +=
-            p.weight / 32768.0f * static_cast<float>(source.samples[source.offset[p.clip] + cell]);
+        sum += p.weight * p.gain / 32768.0f *
+               static_cast<float>(source.samples[source.offset[p.clip] + cell]);
     }
     out[i * window + t] = sum;
   }
@@ -78,7 +78,7 @@ struct PlacedColumns {
       const int stride = cell < 0 ? 0 : kWarp;
 #pragma unroll
       for (int band = 0; band < kBandsOfLane; ++band)
-        sum.v[band] += p.weight * values[band * stride];
+        sum.v[band] += p.weight * (values[band * stride] + p.gain_db);
     }
     return sum;
   }

@@ -23,6 +23,9 @@ struct Placement {
   int64_t roll = 0;        // samples, 0 <= roll < max(1, length)
   int32_t first_copy = 0;  // index into GatherPlan::positions
   int32_t copies = 1;
+  /// The clip is this much louder: factor of its samples, and the same in dB, added to its log-mel
+  /// (and to its floor, where that is the padding).
+  float gain = 1, gain_db = 0;
 };
 
 /// A plan where the kernels read it.

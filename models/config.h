@@ -45,6 +45,7 @@ struct AugmentSettings {  // paper 2.4; `enabled: false` trains on the validatio
   bool enabled = true;
   bool shift = true;      // circular roll by a uniform offset
   bool replicate = true;  // a short clip appears 1..n times; false: once
+  double gain_db = 0;     // each clip is made louder or softer by up to this, uniform in dB
   MixupSettings mixup;
   bool operator==(const AugmentSettings&) const = default;
 };

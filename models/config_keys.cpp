@@ -128,6 +128,9 @@ void add_augment(Keys& keys) {
   keys.push_back(flag(
       "augment.replicate", "repeat a short clip a random number of times",
       [](auto& c) -> auto& { return c.augment.replicate; }));
+  keys.push_back(real(
+      "augment.gain_db", 0, 60, Ends::kBoth, "make each clip louder or softer by up to this, in dB",
+      [](auto& c) -> auto& { return c.augment.gain_db; }));
   keys.push_back(integer(
       "augment.mixup.clips", 1, 4, "clips blended into one example",
       [](auto& c) -> auto& { return c.augment.mixup.clips; }));

@@ -67,6 +67,7 @@ DrawSettings draw_settings(const Config& config, ModelKind kind) {
           a.mixup.clips,
           a.mixup.alpha,
           a.mixup.probability,
+          a.gain_db,
           config.label_smoothing};
 }
 

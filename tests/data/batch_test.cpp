@@ -1,6 +1,7 @@
 // Whole batches: partners, mixing, targets, repeatability, and one draw for both branches.
 #include <gtest/gtest.h>
 
+#include <cmath>
 #include <numeric>
 
 #include "data/draw.h"
@@ -54,6 +55,25 @@ class BatchTest : public testing::Test {
   ClipSet set;
   DrawSettings settings;
 };
+
+TEST_F(BatchTest, GainsAreUniformInDecibelsAndLeaveTheOtherDraws) {
+  const Batch plain = draw(0, kExamples);
+  settings.gain_db = 12;
+  const Batch louder = draw(0, kExamples);
+  ASSERT_EQ(louder.plan.placements.size(), 2 * size_t(kExamples));
+  double sum = 0, squares = 0;
+  for (int64_t i = 0; i < kExamples; ++i) {
+    const Placement& p = example(louder, i)[0];
+    EXPECT_EQ(p.roll, example(plain, i)[0].roll);
+    ASSERT_LE(std::abs(p.gain_db), 12.0f);
+    ASSERT_NEAR(20 * std::log10(double(p.gain)), double(p.gain_db), 1e-5);
+    sum += double(p.gain_db);
+    squares += double(p.gain_db) * double(p.gain_db);
+  }
+  EXPECT_NEAR(sum / kExamples, 0, 0.3);            // deviation 6.93 / sqrt(12000) = 0.063
+  EXPECT_NEAR(squares / kExamples, 144.0 / 3, 2);  // of a uniform draw; deviation 0.39
+  for (const Placement& p : plain.plan.placements) EXPECT_EQ(p.gain, 1.0f);
+}
 
 TEST_F(BatchTest, SmoothingSpreadsAShareOfEachTarget) {
   const Batch sharp = draw(0, kExamples);

@@ -131,9 +131,10 @@ class GatherBody {
   }
 
  private:
-  void place(int64_t clip, float weight, int64_t roll, std::vector<int64_t> positions) {
+  void place(int64_t clip, float weight, int64_t roll, std::vector<int64_t> positions,
+             float gain = 1, float gain_db = 0) {
     plan.placements.push_back({clip, weight, roll, static_cast<int32_t>(plan.positions.size()),
-                               static_cast<int32_t>(positions.size())});
+                               static_cast<int32_t>(positions.size()), gain, gain_db});
     plan.positions.insert(plan.positions.end(), positions.begin(), positions.end());
   }
   void end_example() { plan.first_placement.push_back(int32_t(plan.placements.size())); }
@@ -143,9 +144,9 @@ class GatherBody {
     place(0, 1, 0, {0});
     end_example();
     place(3, 0.75f, 1234, {-256});  // a crop, rolled
-    place(1, 0.25f, 100, {0, 256, 512, 1536});
+    place(1, 0.25f, 100, {0, 256, 512, 1536}, 2.0f, 6.0f);
     end_example();
-    place(5, 0.5f, 2559, {-2304, 0, 256});
+    place(5, 0.5f, 2559, {-2304, 0, 256}, 0.5f, -6.0f);
     place(2, 0.5f, 0, {512});  // the empty clip
     end_example();
     place(4, 0.1f, 0, {0, 0, 256});
@@ -172,7 +173,7 @@ class GatherBody {
         for (int32_t k = plan.first_placement[i]; k < plan.first_placement[i + 1]; ++k) {
           const Placement& p = plan.placements[k];
           if (const auto cell = cell_at(t, plan, p, 1, length[p.clip]))
-            sum += double(p.weight) * samples[offset[p.clip] + *cell] / 32768.0;
+            sum += double(p.weight) * double(p.gain) * samples[offset[p.clip] + *cell] / 32768.0;
         }
         out.push_back(sum);
       }
@@ -188,9 +189,11 @@ class GatherBody {
           for (int32_t k = plan.first_placement[i]; k < plan.first_placement[i + 1]; ++k) {
             const Placement& p = plan.placements[k];
             const auto cell = cell_at(t, plan, p, 256, frames[p.clip], grid);
-            const double padding = pad ? double(floor[p.clip]) : 0.0;
-            sum += double(p.weight) *
-                   (cell ? double(mel[mel_offset[p.clip] + *cell * kBands + band]) : padding);
+            const double louder = double(p.gain_db);
+            const double padding = pad ? double(floor[p.clip]) + louder : 0.0;
+            sum +=
+                double(p.weight) *
+                (cell ? double(mel[mel_offset[p.clip] + *cell * kBands + band]) + louder : padding);
           }
           out.push_back(sum);
         }

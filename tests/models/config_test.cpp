@@ -71,7 +71,7 @@ Config unusual() {
   config.spec = {3, 4, 0.5};
   config.comb = {5, 6, 1.0};
   config.optimizer = {0.5, 0.75, 1e-300, 0.01, OptimizerSettings::Schedule::kCosine, 1.5};
-  config.augment = {false, false, false, {4, 0.2, 0.5}};
+  config.augment = {false, false, false, 6, {4, 0.2, 0.5}};
   config.input = {InputSettings::Padding::kFloor, InputSettings::Resize::kClip, true};
   config.head = {{8, 8, 3}, HeadSettings::TrunkBatchNorm::kBatch};
   config.batch_norm = {0.0, 1e-5};
