@@ -40,7 +40,7 @@ def run(context):
                        stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
         rivals = []
         if context.has(package):
-            rivals = [Side(title, context.rival("mel.py", "--case", file, "--library", library,
+            rivals = [Side(title, context.rival("mel.py", "--case", file, "--rival", library,
                                                 "--variant", variant, *common), environment)
                       for title, variant, environment in variants(context, library)]
         result = compare(ours, rivals, agree, 5, 120, context.progress(name))

@@ -72,16 +72,16 @@ def torchaudio_batch(waves, device, threads):
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--case", required=True)
-    parser.add_argument("--library", required=True, choices=("librosa", "torchaudio", "kaldi"))
+    parser.add_argument("--rival", required=True, choices=("librosa", "torchaudio", "kaldi"))
     parser.add_argument("--variant", required=True, choices=("one thread", "threads", "processes"))
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--threads", type=int, required=True)
     options = parser.parse_args()
     tensors, metadata = worker.read_safetensors(options.case)
-    if options.library == "torchaudio":
+    if options.rival == "torchaudio":
         extract = torchaudio_batch(tensors["wave"], options.device, options.threads)
     else:
-        function = librosa_clip if options.library == "librosa" else kaldi_clip
+        function = librosa_clip if options.rival == "librosa" else kaldi_clip
         extract = per_clip(function, list(tensors["wave"]), options.variant, options.threads)
     got = extract()
     got = numpy.stack([clip.cpu().numpy() if hasattr(clip, "cpu") else clip for clip in got])
@@ -90,7 +90,7 @@ def main():
         expected = expected.transpose(0, 2, 1)
     difference = (float(numpy.abs(got - expected).max()) if got.shape == expected.shape else
                   float("inf"))
-    worker.serve({"engine": options.library, "largest_difference_db": difference}, extract)
+    worker.serve({"engine": options.rival, "largest_difference_db": difference}, extract)
 
 
 if __name__ == "__main__":

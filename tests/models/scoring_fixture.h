@@ -42,8 +42,9 @@ class RandomRun {
   RunInfo info_;
 };
 
-/// Clips of random samples with the given lengths.
-inline ClipSource random_clips(const std::vector<int64_t>& lengths, Backend& backend) {
+/// Clips of random samples with the given lengths, as a run of this config has them.
+inline ClipSource random_clips(const std::vector<int64_t>& lengths, Backend& backend,
+                               const Config& config = {}) {
   ClipSource source{FeatureSettings{}};
   for (size_t i = 0; i < lengths.size(); ++i) {
     std::vector<int16_t> samples;
@@ -51,6 +52,7 @@ inline ClipSource random_clips(const std::vector<int64_t>& lengths, Backend& bac
       samples.push_back(static_cast<int16_t>(x));
     source.add(std::move(samples));
   }
+  source.resize_clips(config);
   source.place_on(backend);
   return source;
 }

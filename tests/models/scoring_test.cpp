@@ -93,6 +93,25 @@ TEST_P(Scoring, WithoutTheCropAtTheEndAndWithAnotherStep) {
   expect_naive(run.request({{ModelKind::kAudio, {0}}}), clips());
 }
 
+// A clip as long as the window is the window: it makes no difference which of them is resized. Of
+// others each crop is on the grid of the resized clip, alone as in a batch.
+TEST(ScoringOfResizedClips, EqualsThatOfWindowsWhereTheyAreOne) {
+  Backend& backend = backend_of("cpu");
+  for (const int seconds : {1, 2, 3}) {
+    Config window = scoring_config(seconds), clip = window;
+    clip.input.resize = InputSettings::Resize::kClip;
+    const RandomRun run(backend, window), other(backend, clip);
+    const int64_t length = window_samples(seconds);
+    const ClipSource windows = random_clips({length}, backend);
+    const ClipSource clips = random_clips({length}, backend, clip);
+    const auto expected = score_clips(run.request({{ModelKind::kSpec, {0}}}), windows, {0});
+    const auto found = score_clips(other.request({{ModelKind::kSpec, {0}}}), clips, {0});
+    EXPECT_EQ(found[0][0].log_probabilities, expected[0][0].log_probabilities) << seconds << " s";
+    expect_naive(other.request({{ModelKind::kSpec, {0}}, {ModelKind::kComb, {0}}}),
+                 random_clips({length + 9000, length / 3, 0, 300}, backend, clip));
+  }
+}
+
 TEST_P(Scoring, OfCropsThatDoNotOverlap) {
   Config config = scoring_config(1);
   config.scoring.step = 256 * 200;
