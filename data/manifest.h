@@ -2,7 +2,6 @@
 #pragma once
 
 #include <string>
-#include <string_view>
 #include <vector>
 
 #include "data/store.h"
@@ -26,7 +25,7 @@ struct Manifest {
 };
 
 struct ManifestOptions {
-  bool allow_outside = false;  // let a table name files outside its own folder
+  bool allow_outside = false;  // let names and links lead out of the data set's folder
 };
 
 /// Finds out the layout of `source` and reads it: a CSV file; a folder with corpus.csv;
@@ -40,16 +39,10 @@ Manifest read_manifest(const fs::path& source, const ManifestOptions& options);
 /// table's folder. Rows that cannot be used become problems.
 Manifest read_csv_manifest(const fs::path& table, const ManifestOptions& options);
 /// <class>/*.wav, or train/<class>/*.wav and test/<class>/*.wav, searched recursively.
-Manifest read_folder_manifest(const fs::path& root);
+Manifest read_folder_manifest(const fs::path& root, const ManifestOptions& options);
 bool is_fsd_zenodo(const fs::path& root);
-Manifest read_fsd_zenodo(const fs::path& root);
+Manifest read_fsd_zenodo(const fs::path& root, const ManifestOptions& options);
 bool is_fsd_kaggle(const fs::path& root);
-Manifest read_fsd_kaggle(const fs::path& root);
-
-/// Whether `text` is valid UTF-8 without control characters, so that it can be stored and shown.
-bool is_clean_text(std::string_view text);
-
-/// A reason why `name` cannot be a path inside a data set's folder; empty when it can.
-std::string path_fault(const std::string& name, const ManifestOptions& options);
+Manifest read_fsd_kaggle(const fs::path& root, const ManifestOptions& options);
 
 }  // namespace earshot

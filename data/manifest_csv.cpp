@@ -4,6 +4,7 @@
 #include <array>
 
 #include "data/csv.h"
+#include "data/data_root.h"
 #include "data/manifest.h"
 #include "engine/error.h"
 
@@ -38,7 +39,7 @@ std::string field(const CsvRow& row, int column) {
 
 /// Fills in `to`; returns why the row is no clip, empty when it is one.
 std::string read_row(const CsvRow& row, const Columns& columns, size_t width,
-                     const ManifestOptions& options, ManifestRow& to) {
+                     const fs::path& folder, DataRoot& root, ManifestRow& to) {
   to.line = row.line;
   if (row.fields.size() != width) {
     return fmt::format("bad row: it has {} fields, the header {}", row.fields.size(), width);
@@ -58,7 +59,7 @@ std::string read_row(const CsvRow& row, const Columns& columns, size_t width,
     return "no label: a training clip needs one";
   }
   if (!is_clean_text(to.label)) return "bad label: it is not UTF-8 or holds control characters";
-  return path_fault(to.clip.name, options);
+  return root.fault(folder, to.clip.name);
 }
 
 }  // namespace
@@ -66,19 +67,21 @@ std::string read_row(const CsvRow& row, const Columns& columns, size_t width,
 Manifest read_csv_manifest(const fs::path& table_path, const ManifestOptions& options) {
   const CsvTable table(table_path);
   const Columns columns(table);
+  const fs::path folder = table_path.parent_path();
+  DataRoot root(folder, options.allow_outside);
   warn_of_unused(table);
   Manifest manifest;
   manifest.layout = "table";
   manifest.tables = {table_path};
   for (const CsvRow& row : table.rows()) {
     ManifestRow to;
-    const std::string fault = read_row(row, columns, table.columns().size(), options, to);
+    const std::string fault = read_row(row, columns, table.columns().size(), folder, root, to);
     if (!fault.empty()) {
       const std::string name = to.clip.name.empty() ? row.fields.front() : to.clip.name;
       manifest.problems.push_back({name, row.line, fault, /*left_out=*/true});
       continue;
     }
-    to.file = table_path.parent_path() / to.clip.name;
+    to.file = folder / to.clip.name;
     manifest.rows.push_back(std::move(to));
   }
   return manifest;

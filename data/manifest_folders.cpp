@@ -1,6 +1,7 @@
 #include <algorithm>
 
 #include "data/audio_file.h"
+#include "data/data_root.h"
 #include "data/manifest.h"
 #include "engine/error.h"
 
@@ -11,8 +12,9 @@ bool is_hidden(const fs::path& path) { return path.filename().string().starts_wi
 
 std::vector<fs::path> visible_folders(const fs::path& root) {
   std::vector<fs::path> folders;
+  std::error_code ignored;  // a link that cannot be followed is no folder
   for (const auto& entry : fs::directory_iterator(root)) {
-    if (entry.is_directory() && !is_hidden(entry.path())) folders.push_back(entry.path());
+    if (entry.is_directory(ignored) && !is_hidden(entry.path())) folders.push_back(entry.path());
   }
   std::sort(folders.begin(), folders.end());
   return folders;
@@ -21,8 +23,9 @@ std::vector<fs::path> visible_folders(const fs::path& root) {
 /// Audio files below `folder`; linked files count, linked folders do not (they may form a ring).
 std::vector<fs::path> audio_files(const fs::path& folder) {
   std::vector<fs::path> files;
+  std::error_code ignored;
   for (const auto& entry : fs::recursive_directory_iterator(folder)) {
-    if (!is_hidden(entry.path()) && has_audio_name(entry.path()) && !entry.is_directory()) {
+    if (!is_hidden(entry.path()) && has_audio_name(entry.path()) && !entry.is_directory(ignored)) {
       files.push_back(entry.path());
     }
   }
@@ -30,7 +33,8 @@ std::vector<fs::path> audio_files(const fs::path& folder) {
   return files;
 }
 
-void add_classes(const fs::path& root, const fs::path& part, Split split, Manifest& manifest) {
+void add_classes(const fs::path& root, const fs::path& part, Split split, DataRoot& inside,
+                 Manifest& manifest) {
   for (const fs::path& folder : visible_folders(part)) {
     for (const fs::path& file : audio_files(folder)) {
       ManifestRow row;
@@ -38,7 +42,7 @@ void add_classes(const fs::path& root, const fs::path& part, Split split, Manife
       row.label = folder.filename().string();
       row.clip.name = file.lexically_relative(root).string();
       row.clip.split = split;
-      const std::string fault = path_fault(row.clip.name, {});
+      const std::string fault = inside.fault(root, row.clip.name);
       if (fault.empty()) {
         manifest.rows.push_back(std::move(row));
       } else {
@@ -59,15 +63,16 @@ bool has_split_folders(const std::vector<fs::path>& folders) {
 
 }  // namespace
 
-Manifest read_folder_manifest(const fs::path& root) {
+Manifest read_folder_manifest(const fs::path& root, const ManifestOptions& options) {
   Manifest manifest;
+  DataRoot inside(root, options.allow_outside);
   manifest.layout = "folders";
   const std::vector<fs::path> folders = visible_folders(root);
   if (has_split_folders(folders)) {
-    add_classes(root, root / "train", Split::kTrain, manifest);
-    if (folders.size() == 2) add_classes(root, root / "test", Split::kTest, manifest);
+    add_classes(root, root / "train", Split::kTrain, inside, manifest);
+    if (folders.size() == 2) add_classes(root, root / "test", Split::kTest, inside, manifest);
   } else {
-    add_classes(root, root, Split::kTrain, manifest);
+    add_classes(root, root, Split::kTrain, inside, manifest);
   }
   if (manifest.rows.empty() && manifest.problems.empty()) {
     fail("{} holds neither corpus.csv, nor FSDKaggle2018, nor a folder of audio files per class",

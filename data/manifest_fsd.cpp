@@ -5,6 +5,7 @@
 #include "data/audio_file.h"
 #include "data/classes.h"
 #include "data/csv.h"
+#include "data/data_root.h"
 #include "data/manifest.h"
 #include "engine/error.h"
 
@@ -41,7 +42,8 @@ void refuse(Manifest& manifest, const std::string& name, int64_t line, std::stri
 
 /// A clip of `table`, which has the columns fname and label and maybe some of manually_verified,
 /// usage, freesound_id, license. Label "None" is that of a clip nobody scores.
-void add_row(const CsvTable& table, const CsvRow& row, const Part& part, Manifest& manifest) {
+void add_row(const CsvTable& table, const CsvRow& row, const Part& part, DataRoot& root,
+             Manifest& manifest) {
   ManifestRow to;
   const int name_column = table.require("fname");
   const int label_column = table.require("label");
@@ -51,7 +53,7 @@ void add_row(const CsvTable& table, const CsvRow& row, const Part& part, Manifes
                               table.columns().size()));
   }
   to.clip.name = row.fields[name_column];
-  std::string fault = path_fault(to.clip.name, {});
+  std::string fault = root.fault(part.audio, to.clip.name);
   if (!fault.empty()) return refuse(manifest, to.clip.name, row.line, std::move(fault));
   to.line = row.line;
   to.file = part.audio / to.clip.name;
@@ -75,10 +77,10 @@ void add_row(const CsvTable& table, const CsvRow& row, const Part& part, Manifes
   manifest.rows.push_back(std::move(to));
 }
 
-void add_table(const fs::path& path, const Part& part, Manifest& manifest) {
+void add_table(const fs::path& path, const Part& part, DataRoot& root, Manifest& manifest) {
   const CsvTable table(path);
   manifest.tables.push_back(path);
-  for (const CsvRow& row : table.rows()) add_row(table, row, part, manifest);
+  for (const CsvRow& row : table.rows()) add_row(table, row, part, root, manifest);
 }
 
 /// The sample submission names every test clip; its labels are three guesses, not the truth. They
@@ -104,7 +106,7 @@ void check_submission(const CsvTable& table, Manifest& manifest) {
 }
 
 /// Test clips of the sample submission that `manifest` lacks: predicted, never scored.
-void add_unscored(const CsvTable& table, const Part& part, Manifest& manifest) {
+void add_unscored(const CsvTable& table, const Part& part, DataRoot& root, Manifest& manifest) {
   std::map<std::string, bool> known;
   for (const ManifestRow& row : manifest.rows) {
     if (row.clip.split == Split::kTest) known[row.clip.name] = true;
@@ -118,7 +120,7 @@ void add_unscored(const CsvTable& table, const Part& part, Manifest& manifest) {
     ManifestRow to;
     to.clip.name = row.fields[name_column];
     if (known.contains(to.clip.name)) continue;
-    std::string fault = path_fault(to.clip.name, {});
+    std::string fault = root.fault(part.audio, to.clip.name);
     if (!fault.empty()) {
       refuse(manifest, to.clip.name, row.line, std::move(fault));
       continue;
@@ -147,13 +149,14 @@ bool is_fsd_zenodo(const fs::path& root) {
          fs::is_directory(root / "FSDKaggle2018.audio_train");
 }
 
-Manifest read_fsd_zenodo(const fs::path& root) {
+Manifest read_fsd_zenodo(const fs::path& root, const ManifestOptions& options) {
   Manifest manifest = fsd_manifest("FSDKaggle2018 (Zenodo)");
+  DataRoot inside(root, options.allow_outside);
   const fs::path meta = root / "FSDKaggle2018.meta";
   add_table(meta / "train_post_competition.csv",
-            {root / "FSDKaggle2018.audio_train", Split::kTrain}, manifest);
+            {root / "FSDKaggle2018.audio_train", Split::kTrain}, inside, manifest);
   add_table(meta / "test_post_competition_scoring_clips.csv",
-            {root / "FSDKaggle2018.audio_test", Split::kTest}, manifest);
+            {root / "FSDKaggle2018.audio_test", Split::kTest}, inside, manifest);
   return manifest;
 }
 
@@ -161,19 +164,20 @@ bool is_fsd_kaggle(const fs::path& root) {
   return fs::is_directory(root / "audio_train") && fs::exists(root / "train.csv");
 }
 
-Manifest read_fsd_kaggle(const fs::path& root) {
+Manifest read_fsd_kaggle(const fs::path& root, const ManifestOptions& options) {
   Manifest manifest = fsd_manifest("FSDKaggle2018 (Kaggle)");
+  DataRoot inside(root, options.allow_outside);
   const Part test = {root / "audio_test", Split::kTest};
-  add_table(root / "train.csv", {root / "audio_train", Split::kTrain}, manifest);
+  add_table(root / "train.csv", {root / "audio_train", Split::kTrain}, inside, manifest);
   const fs::path truth = first_existing(
       root, {"test_post_competition.csv", "test_post_competition_scoring_clips.csv"});
-  if (!truth.empty()) add_table(truth, test, manifest);
+  if (!truth.empty()) add_table(truth, test, inside, manifest);
   const fs::path submission = first_existing(root, {"sample_submission.csv"});
   if (!submission.empty()) {
     const CsvTable table(submission);
     manifest.tables.push_back(submission);
     check_submission(table, manifest);
-    add_unscored(table, test, manifest);
+    add_unscored(table, test, inside, manifest);
   }
   return manifest;
 }

@@ -95,7 +95,7 @@ int main(int argc, char** argv) {
   add_device_option(app, device);
   app.add_flag("--force", options.force, "Build even if nothing changed");
   app.add_flag("--allow-outside", options.allow_outside,
-               "Let a table name files outside its own folder");
+               "Let a table's paths and symbolic links lead out of the data folder");
   return run_program(app, argc, argv, [&] {
     std::string why_not;
     const auto gpu = select_gpu(device, why_not);  // on the CPU the threads that decode do it all

@@ -29,6 +29,7 @@ class Tags(html.parser.HTMLParser):
 
 def run(bench, table):
     outside(bench, table)
+    links(bench, table)
     labels(bench, table)
     shells(bench, table)
 
@@ -53,6 +54,34 @@ def outside(bench, table):
             if done.status != 0 or f"{name}," not in listed or "outside" not in listed:
                 row.loses(f"{name}: {listed}")
             row.sees(listed.splitlines()[-1])
+        shutil.rmtree(root)
+
+
+def links(bench, table):
+    with table.row("a symbolic link in a data folder leads out of it") as row:
+        root = bench.fresh("linked")
+        audio.write_wav(root / "secret/secret.wav", audio.tone(30000))
+        source = root / "folders"
+        for label in ("A", "B"):
+            audio.write_wav(source / label / f"{label}.wav", audio.tone(30000, 5 * ord(label)))
+        (source / "A/file.wav").symlink_to("../../secret/secret.wav")
+        (source / "B/chain.wav").symlink_to("../A/file.wav")
+        (source / "C").symlink_to(root / "secret")
+        (source / "D").symlink_to("C")
+        (root / "link").symlink_to("folders")
+        bad = ("A/file.wav", "B/chain.wav", "C/secret.wav", "D/secret.wav")
+        for data in (source, root / "link"):
+            for words in ([], ["--allow-outside"]):
+                store = bench.fresh("linked-store")
+                done = prepare(bench, data, store, *words)
+                listed = (store / "problems.csv").read_text() if done.status == 0 else done.errors
+                refused = [name for name in bad if f"{name},0,outside" in listed]
+                for _ in bad:
+                    row.tries()
+                if done.status != 0 or len(refused) != (0 if words else len(bad)):
+                    row.loses(f"{data.name} {words}: {listed}")
+                if refused:
+                    row.sees(listed.splitlines()[1])
         shutil.rmtree(root)
 
 
