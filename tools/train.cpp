@@ -38,7 +38,7 @@ struct Options {
 
 void add_options(CLI::App& app, Options& o) {
   app.add_option("--config", o.config,
-                 "A YAML file, or one of paper-1s, paper-2s, paper-3s, quickstart")
+                 "A YAML file, or one of better, paper-1s, paper-2s, paper-3s, quickstart")
       ->type_name("C")
       ->capture_default_str();
   app.add_option("--data", o.data, "Clip store that prepare made")->type_name("DIR");
