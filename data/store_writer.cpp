@@ -10,34 +10,16 @@
 namespace earshot {
 namespace {
 
-/// What a prepare that was killed left behind.
-bool is_partial(const std::string& name) { return name.ends_with(".partial"); }
-
-bool is_ours(const std::string& name) {
-  return name.starts_with("clips-") || name.starts_with("problems.csv") ||
-         name.starts_with("index.json");
-}
-
-/// Removes those of the store's files that `stale` says.
-template <typename Predicate>
-void remove_files(const fs::path& folder, Predicate stale) {
-  std::error_code error;
-  for (const auto& entry : fs::directory_iterator(folder, error)) {
-    const std::string name = entry.path().filename().string();
-    if (is_ours(name) && stale(name)) fs::remove(entry.path(), error);
-  }
-}
-
-/// Frees the space before the data file is opened.
-fs::path without_partials(fs::path folder) {
-  remove_files(folder, is_partial);
+/// Frees the space before the data file is opened: after a prepare that was killed on other inputs.
+fs::path without_abandoned(fs::path folder) {
+  remove_abandoned(folder, "clips-");
   return folder;
 }
 
 }  // namespace
 
 StoreWriter::StoreWriter(fs::path folder, const std::string& fingerprint)
-    : folder_(without_partials(std::move(folder))),
+    : folder_(without_abandoned(std::move(folder))),
       data_name_("clips-" + fingerprint + ".bin"),
       data_(folder_ / data_name_) {
   const StoreHeader blank;
@@ -71,9 +53,11 @@ void StoreWriter::commit(const StoreIndex& index) {
   data_.commit();
   write_file(folder_ / "problems.csv", problems_to_csv(index.problems));
   write_file(folder_ / "index.json", index_to_text({index, data_name_, header.content_hash}));
-  remove_files(folder_, [&](const std::string& name) {
-    return name.starts_with("clips-") && name != data_name_;
-  });
+  std::error_code error;
+  for (const auto& entry : fs::directory_iterator(folder_, error)) {
+    const std::string name = entry.path().filename().string();
+    if (name.starts_with("clips-") && name != data_name_) fs::remove(entry.path(), error);
+  }
 }
 
 std::string problems_to_csv(const std::vector<Problem>& problems) {

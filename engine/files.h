@@ -16,6 +16,8 @@ namespace fs = std::filesystem;
 /// The file appears at `commit()`; destroyed before that, nothing of it remains.
 /// Every failure (no folder, no permission, disk full, not a regular file) throws Error naming
 /// `path`; after it the file can no longer be committed. A link is followed, not replaced.
+/// What a killed process left beside `path` is removed first; a living writer holds a lock on its
+/// own (flock, where the file system has it).
 class AtomicFile {
  public:
   explicit AtomicFile(fs::path path);
@@ -41,6 +43,10 @@ class AtomicFile {
 };
 
 void write_file(const fs::path& path, std::string_view content);
+
+/// Removes the temporary files of AtomicFile in `folder` whose name begins so and whose process is
+/// dead; for files whose name depends on their content. Never throws.
+void remove_abandoned(const fs::path& folder, std::string_view beginning);
 
 /// Whole file (or pipe) as text; Error names `path` when it is missing, a folder, or above
 /// `max_bytes`.

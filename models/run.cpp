@@ -83,22 +83,6 @@ void open_run(const RunPaths& paths, const RunInfo& info, bool resume) {
   write_file(paths.info(), checked_to_text(kFormat, info_to_json(info)));
 }
 
-void remove_unfinished(const RunPaths& paths) {
-  std::error_code error;
-  std::vector<fs::path> found;
-  for (fs::recursive_directory_iterator entry(paths.root, error), end; !error && entry != end;
-       entry.increment(error)) {
-    const fs::path& path = entry->path();
-    if (path.extension() != ".partial") continue;
-    // What evaluate writes into the root is not ours to remove: it may be at it.
-    const bool ours = entry.depth() == 2 || path.filename().string().starts_with("config.yaml.") ||
-                      path.filename().string().starts_with("run.json.") ||
-                      path.filename().string().starts_with("plans.json.");
-    if (ours) found.push_back(path);
-  }
-  for (const fs::path& path : found) fs::remove(path, error);
-}
-
 RunInfo read_run(const fs::path& root) {
   const RunPaths paths{root};
   if (!fs::is_directory(root)) fail("{} is no folder of a run", root.string());

@@ -42,10 +42,6 @@ void make_run_folder(const RunPaths& paths);
 /// (starting it where there is none). Throws UsageError where that cannot be.
 void open_run(const RunPaths& paths, const RunInfo& info, bool resume);
 
-/// Removes checkpoints and settings that a killed program had begun. The caller holds the run's
-/// lock.
-void remove_unfinished(const RunPaths& paths);
-
 /// Throws Error where `root` is no run.
 RunInfo read_run(const fs::path& root);
 

@@ -74,7 +74,6 @@ TrainOutcome train(const TrainRequest& request) {
   const FolderLock lock(request.paths.root);
   open_run(request.paths, request.info, request.resume);
   request.backend.keep_plans(request.paths.plans());
-  remove_unfinished(request.paths);
   const auto states = read_states(request, kAllKinds);
   std::vector<Progressed> progressed;
   for (const auto& [key, state] : states)

@@ -9,6 +9,7 @@
 
 #include <array>
 #include <bit>
+#include <fstream>
 #include <set>
 #include <vector>
 
@@ -74,6 +75,70 @@ TEST(AtomicFile, TwoWritersOfOneFileDoNotMix) {
   first.commit();
   second.commit();
   EXPECT_EQ(read_file(scratch / "a.txt"), "second");
+  EXPECT_EQ(scratch.count(), 1u);
+}
+
+void touch(const fs::path& path) { std::ofstream(path).put('x'); }
+
+/// Begins to write `path` in a process that is then killed.
+void abandon(const fs::path& path) {
+  const pid_t child = ::fork();
+  if (child == 0) {
+    const AtomicFile file(path);
+    ::raise(SIGKILL);
+  }
+  int status = 0;
+  ASSERT_EQ(::waitpid(child, &status, 0), child);
+  ASSERT_TRUE(WIFSIGNALED(status));
+}
+
+TEST(AtomicFile, RemovesWhatKilledProcessesLeftAndNothingElse) {
+  const Scratch scratch;
+  AtomicFile living(scratch / "report.json");
+  living.write("living");
+  abandon(scratch / "report.json");
+  touch(scratch / "report.json.7.partial");
+  touch(scratch / "report.json.7.3.partial");
+  const std::set<std::string> kept = {"report.json.partial", "report.json.x7.partial",
+                                      "report.json.7", "other.json.7.partial"};
+  for (const std::string& name : kept) touch(scratch / name);
+  fs::create_directory(scratch / "report.json.8.partial");
+  ASSERT_EQ(scratch.count(), 9u);
+  write_file(scratch / "report.json", "whole");
+  EXPECT_EQ(scratch.count(), 7u);
+  for (const std::string& name : kept) EXPECT_TRUE(fs::exists(scratch / name)) << name;
+  living.commit();
+  EXPECT_EQ(read_file(scratch / "report.json"), "living");
+}
+
+TEST(AtomicFile, CanBeClearedAwayByItsBeginning) {
+  const Scratch scratch;
+  abandon(scratch / "clips-1.bin");
+  abandon(scratch / "clips-2.bin");
+  abandon(scratch / "index.json");
+  const AtomicFile living(scratch / "clips-3.bin");
+  remove_abandoned(scratch.path(), "clips-");
+  EXPECT_EQ(scratch.count(), 2u);
+  remove_abandoned(scratch / "missing", "clips-");
+}
+
+/// Processes that write the same file at once and clear away each other's leavings.
+TEST(AtomicFile, ManyWritersNeverLoseAFileThatTheyWrite) {
+  const Scratch scratch;
+  constexpr int kWriters = 4, kRounds = 50;
+  for (int w = 0; w < kWriters; ++w) {
+    if (::fork() != 0) continue;
+    bool good = true;
+    for (int i = 0; i < kRounds && good; ++i)
+      good = error_of([&] { write_file(scratch / "a", std::string(100, 'a')); }) == "no error";
+    ::_exit(good ? 0 : 1);
+  }
+  for (int w = 0; w < kWriters; ++w) {
+    int status = 0;
+    ASSERT_GT(::wait(&status), 0);
+    EXPECT_EQ(status, 0);
+  }
+  EXPECT_EQ(read_file(scratch / "a"), std::string(100, 'a'));
   EXPECT_EQ(scratch.count(), 1u);
 }
 

@@ -1,6 +1,9 @@
 """The pieces of work: one network, one length, one fold, each a run of its own, so that jobs on
 different machines never write the same folder."""
 
+import contextlib
+import fcntl
+import glob
 import json
 import os
 from dataclasses import dataclass
@@ -94,7 +97,22 @@ def link(target, path):
 
 
 def write_whole(path, text):
+    """The file appears whole or not at all, as engine/files.h writes it: beside, under a lock that
+    says that its writer lives; what a killed writer left is removed first."""
     path.parent.mkdir(parents=True, exist_ok=True)
+    for left in path.parent.glob(f"{glob.escape(path.name)}.*.partial"):
+        with contextlib.suppress(OSError), open(left, "rb+") as file:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            left.unlink()
     beside = path.with_name(f"{path.name}.{os.getpid()}.partial")
-    beside.write_text(text)
-    beside.replace(path)
+    written = False
+    while not written:  # another job that clears away may take an empty file for a dead one's
+        with contextlib.suppress(BlockingIOError), open(beside, "w") as file:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            if os.fstat(file.fileno()).st_nlink == 0:
+                continue
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+            beside.replace(path)
+            written = True

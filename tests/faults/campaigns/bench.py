@@ -153,6 +153,8 @@ class Bench:
             row.loses("report.json differs")
         elif (run / "out.csv").read_bytes() != (self.whole / "out.csv").read_bytes():
             row.loses("the submission differs")
+        elif left := list(run.rglob("*.partial")):
+            row.loses(f"left behind: {left[0]}")
 
     def fresh(self, name):
         folder = self.work / name
