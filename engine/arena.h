@@ -31,6 +31,8 @@ class ArenaPlan {
 
   /// Returns the entry's id.
   int add(std::string name, Shape shape, DType type, Lifetime lifetime);
+  /// Before lay_out().
+  void keep_until(int id, int tick) { entries_[static_cast<size_t>(id)].lifetime.dies = tick; }
   /// Assigns offsets: largest first, each at the lowest place free for its lifetime.
   void lay_out();
   /// Bytes needed, known after lay_out().

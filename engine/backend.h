@@ -58,7 +58,7 @@ struct ConvolutionShape {
 
 /// x is float32 or the activation type, weight, bias, y, dy and dx the activation type; dweight and
 /// dbias float32. y = maxpool(relu(conv(x, weight) + bias)); argmax [y's shape, u8] is the winning
-/// cell of each window, row-major, the first of equals. Unused (no data) where there is no pool.
+/// cell of each window, row-major, the first of equals; without data where nobody asks for it.
 struct ConvolutionForward {
   Tensor x, weight, bias, y, argmax, scratch;
 };

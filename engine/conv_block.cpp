@@ -94,8 +94,8 @@ bool ConvBlock::plan_fused(Planner& planner) {
   }
   Unit& last = units_.back();
   last.y_id = planner.output(last.name + ".y", last.shape.y(), backend_.activation_type());
-  if (last.shape.pooled())
-    last.argmax_id = planner.output(last.name + ".argmax", last.shape.y(), DType::kU8);
+  if (last.shape.pooled() && planner.training)
+    last.argmax_id = planner.saved(last.name + ".argmax", last.shape.y(), DType::kU8);
   last.forward_scratch_id = planner.forward_scratch(name_ + ".scratch", forward);
   if (!planner.training) return true;
   last.backward_scratch_id =
@@ -121,7 +121,8 @@ void ConvBlock::plan_composed(Planner& planner) {
       backward = std::max(backward, plan->backward_scratch());
     }
     u.y_id = planner.output(u.name + ".y", u.shape.y(), stored);
-    if (u.shape.pooled()) u.argmax_id = planner.output(u.name + ".argmax", u.shape.y(), DType::kU8);
+    if (u.shape.pooled() && planner.training)
+      u.argmax_id = planner.saved(u.name + ".argmax", u.shape.y(), DType::kU8);
     u.forward_scratch_id = planner.forward_scratch(u.name + ".scratch", forward);
     if (!planner.training) continue;
     u.backward_scratch_id =
@@ -217,7 +218,7 @@ std::vector<LayerWork> ConvBlock::work(int64_t n) const {
   for (const Unit& u : units_) {
     const ConvolutionShape s = at_batch(u.shape, n);
     const double x = 4.0 * double(s.x().count()), weight = 4.0 * double(s.weight().count()),
-                 y = (s.pooled() ? 5.0 : 4.0) * double(s.y().count()),
+                 y = (u.argmax_id >= 0 ? 5.0 : 4.0) * double(s.y().count()),
                  dy = 4.0 * double(s.y().count());
     const bool gives_dx = &u != &units_.front() || wants_dx_;
     const double dense = s.flops() * (gives_dx ? 2 : 1);

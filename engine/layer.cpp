@@ -16,7 +16,20 @@ void Planner::set_batches(std::vector<int64_t> batches) {
 }
 
 int Planner::output(const std::string& name, const Shape& shape, DType type) {
-  return arena_.add(name, shape, type, {tick_, training ? backward_tick() : tick_ + 1});
+  last_output_ = arena_.add(name, shape, type, {tick_, training ? backward_tick() : tick_ + 1});
+  return last_output_;
+}
+
+int Planner::saved(const std::string& name, const Shape& shape, DType type) {
+  return arena_.add(name, shape, type, {tick_, training ? backward_tick() : tick_});
+}
+
+int Planner::over_input(const Shape& x, DType type) {
+  if (training || last_output_ < 0) return -1;
+  const ArenaPlan::Entry& input = arena_.entries()[static_cast<size_t>(last_output_)];
+  if (!(input.shape == x) || input.type != type || input.lifetime.dies != tick_) return -1;
+  arena_.keep_until(last_output_, tick_ + 1);
+  return last_output_;
 }
 
 int Planner::lasting(const std::string& name, const Shape& shape, DType type) {

@@ -49,6 +49,11 @@ class Planner {
   void advance() { ++tick_; }
   /// Output of this layer: until its own backward when training, else until the next layer is done.
   int output(const std::string& name, const Shape& shape, DType type = DType::kF32);
+  /// What this layer saves for its own backward; without one, until the layer is done.
+  int saved(const std::string& name, const Shape& shape, DType type = DType::kF32);
+  /// The output of the layer before, for this layer to write its own over it. -1 where backward
+  /// will need it, or where it is not of that shape and type.
+  int over_input(const Shape& x, DType type);
   /// Alive from now to the end of the pass whatever the mode (inputs of later passes).
   int lasting(const std::string& name, const Shape& shape, DType type = DType::kF32);
   /// Scratch of this layer's forward / backward.
@@ -63,6 +68,7 @@ class Planner {
   ArenaPlan& arena_;
   std::vector<int64_t> batches_;
   int tick_ = 0;
+  int last_output_ = -1;
 };
 
 /// Where an arena's tensors lie once the memory exists.

@@ -22,9 +22,10 @@ BatchNorm::BatchNorm(Backend& backend, Parameters& parameters, std::string name,
 Shape BatchNorm::plan(Planner& planner, const Shape& x) {
   features_ = x.features();
   const Shape vector{1, 1, 1, channels_};
-  y_id_ = planner.output(name_ + ".y", x, options_.y);
-  mean_id_ = planner.output(name_ + ".mean", vector);
-  deviation_id_ = planner.output(name_ + ".inverse_deviation", vector);
+  y_id_ = options_.x == options_.y ? planner.over_input(x, options_.y) : -1;
+  if (y_id_ < 0) y_id_ = planner.output(name_ + ".y", x, options_.y);
+  mean_id_ = planner.saved(name_ + ".mean", vector);
+  deviation_id_ = planner.saved(name_ + ".inverse_deviation", vector);
   if (planner.training && planner.wants_dx)
     dx_id_ = planner.input_gradient(name_ + ".dx", x, options_.x);
   return x;

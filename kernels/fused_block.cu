@@ -125,13 +125,13 @@ __device__ inline void store_windows(const FusedBlockShape& s, const FusedBlockF
     const int64_t to = (n * s.out_w() + window + v) * s.c_out + channels;
     if (wide) {
       *reinterpret_cast<Four*>(t.y + to) = best;
-      *reinterpret_cast<Pack<uint8_t, 4>*>(t.argmax + to) = cell;
+      if (t.argmax) *reinterpret_cast<Pack<uint8_t, 4>*>(t.argmax + to) = cell;
     } else {
 #pragma unroll
       for (int c = 0; c < kHeldChannels; ++c)
         if (c < count) {
           t.y[to + c] = best.v[c];
-          t.argmax[to + c] = cell.v[c];
+          if (t.argmax) t.argmax[to + c] = cell.v[c];
         }
     }
   }

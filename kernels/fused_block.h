@@ -54,7 +54,7 @@ struct FusedBlockForward {
   const float *weight1, *bias1;  // [c_mid, 11], [c_mid]
   const float *weight2, *bias2;  // [c_out, 11, c_mid], [c_out]
   float* y;                      // [n, w / pool, c_out]
-  uint8_t* argmax;               // as y: the cell within the window, the first of equals
+  uint8_t* argmax;               // as y: the cell within the window, the first of equals; or null
   float* scratch;                // fused_block_forward_scratch floats, on a multiple of 16 bytes
 };
 

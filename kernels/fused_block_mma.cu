@@ -123,7 +123,7 @@ __device__ inline void store_windows(const FusedBlockShape& s, const FusedBlockF
     if (c >= s.c_out || window >= s.out_w()) continue;
     const int64_t to = (tile.n * s.out_w() + window) * s.c_out + c;
     t.y[to] = best[i].top;
-    t.argmax[to] = static_cast<uint8_t>(best[i].cell);
+    if (t.argmax) t.argmax[to] = static_cast<uint8_t>(best[i].cell);
   }
 }
 

@@ -42,7 +42,7 @@ EARSHOT_INLINE void tile_cells(const float* m, int64_t stride, typename Isa::Lan
   for (int i = 0; i < kTile; ++i) cells[i] += bias;
 }
 
-template <class Isa>
+template <class Isa, bool kWinners>
 EARSHOT_INLINE void pooled_window(const PooledConvShape& s, const PooledConvForward& t,
                                   const float* m, int64_t stride, int64_t to, int64_t c) {
   using Lanes = typename Isa::Lanes;
@@ -54,13 +54,13 @@ EARSHOT_INLINE void pooled_window(const PooledConvShape& s, const PooledConvForw
     tile_cells<Isa>(m + tile * s.c_out + c, stride, bias, cells);
     if (tile == 0) best = cells[0] < best ? best : cells[0];  // NaN stays
     for (int i = 0; i < kTile; ++i) {
-      winner = cells[i] > best ? number : winner;
+      if constexpr (kWinners) winner = cells[i] > best ? number : winner;
       best = cells[i] > best ? cells[i] : best;
       number += 1;
     }
   }
   lanes_at<Isa>(t.y + to + c) = best;
-  Isa::store_bytes(t.argmax + to + c, winner);
+  if constexpr (kWinners) Isa::store_bytes(t.argmax + to + c, winner);
 }
 
 template <class Isa>
@@ -74,8 +74,12 @@ void line_output(const PooledConvShape& s, const PooledConvForward& t, const Lin
     if (s.pool_w > 1) {
       const int64_t ow = (block.first + i) / step;
       if (ow >= out_w) break;
+      const int64_t to = (block.n * out_w + ow) * s.c_out;
       for (int64_t c = 0; c < s.c_out; c += Isa::kLane)
-        pooled_window<Isa>(s, t, tile, stride, (block.n * out_w + ow) * s.c_out, c);
+        if (t.argmax)
+          pooled_window<Isa, true>(s, t, tile, stride, to, c);
+        else
+          pooled_window<Isa, false>(s, t, tile, stride, to, c);
       continue;
     }
     const int64_t w = (block.first + i) * kTile;

@@ -26,6 +26,7 @@ void pool_window(const PoolShape& s, const float* window, float* y, uint8_t* arg
         }
       }
     std::copy_n(best, count, y + c0);
+    if (!argmax) continue;
     for (int64_t c = 0; c < count; ++c) argmax[c0 + c] = static_cast<uint8_t>(cell_of[c]);
   }
 }
@@ -40,7 +41,7 @@ void max_pool_forward(const PoolShape& s, const float* x, float* y, uint8_t* arg
     const float* line = x + (n * s.h + oh * s.pool_h) * s.w * s.c;
     for (int64_t ow = 0; ow < s.out_w(); ++ow) {
       const int64_t out = (row * s.out_w() + ow) * s.c;
-      pool_window(s, line + ow * s.pool_w * s.c, y + out, argmax + out);
+      pool_window(s, line + ow * s.pool_w * s.c, y + out, argmax ? argmax + out : nullptr);
     }
   }
 }

@@ -49,7 +49,7 @@ __global__ void __launch_bounds__(kThreads)
     for (int k = 0; k < V; ++k) cells.v[k] = static_cast<uint8_t>(winner[k]);
     const int64_t out = ((n * s.out_h() + oh) * s.out_w() + ow) * s.c + c;
     *reinterpret_cast<Values*>(y + out) = best;
-    *reinterpret_cast<Cells*>(argmax + out) = cells;
+    if (argmax) *reinterpret_cast<Cells*>(argmax + out) = cells;
   });
 }
 

@@ -19,7 +19,7 @@ struct PoolShape {
 };
 
 /// x [n, h, w, c] -> y, argmax [n, h / pool_h, w / pool_w, c]. argmax is the cell within the
-/// window, row-major, the first of equals.
+/// window, row-major, the first of equals; it may be null.
 void max_pool_forward(const PoolShape& s, const float* x, float* y, uint8_t* argmax);
 
 /// dx [n, h, w, c] = dy at the winning cell where y > 0, else 0; every cell of dx is written.

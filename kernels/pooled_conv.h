@@ -31,7 +31,7 @@ struct PooledConvForward {
   const float* weight;  // [c_out, kernel_h, kernel_w, c_in]
   const float* bias;    // [c_out]
   float* y;             // [n, h / pool_h, w / pool_w, c_out]
-  uint8_t* argmax;      // as y, the first of the largest cells; not used where the pool is 1x1
+  uint8_t* argmax;      // as y, the first of the largest cells; may be null
 };
 
 struct PooledConvBackward {

@@ -194,8 +194,8 @@ struct SumOfProducts {
   }
 };
 
-/// The windows of one tile that lie in the output.
-template <class Isa>
+/// The windows of one tile that lie in the output; which cell won them where kWinners.
+template <class Isa, bool kWinners>
 EARSHOT_INLINE void pool_tile(const PooledConvShape& s, const PooledConvForward& t, Position p,
                               int64_t c, const typename Isa::Lanes (*cells)[kTile]) {
   using Lanes = typename Isa::Lanes;
@@ -213,11 +213,11 @@ EARSHOT_INLINE void pool_tile(const PooledConvShape& s, const PooledConvForward&
       for (int cell = 1; cell < pool_h * pool_w; ++cell) {
         const Lanes x = cells[i + cell / pool_w][j + cell % pool_w];
         const Ints number = Ints{} + cell;
-        winner = x > best ? number : winner;
+        if constexpr (kWinners) winner = x > best ? number : winner;
         best = x > best ? x : best;
       }
       lanes_at<Isa>(t.y + to) = best;
-      if (pool_h * pool_w > 1) Isa::store_bytes(t.argmax + to, winner);
+      if constexpr (kWinners) Isa::store_bytes(t.argmax + to, winner);
     }
 }
 
@@ -232,7 +232,10 @@ struct Output {
         transform_back<Isa, Filter>(m + i * s.c_out + c, block.rows * s.c_out, cells);
         for (auto& row : cells)
           for (auto& cell : row) cell += lanes_at<Isa>(t.bias + c);
-        pool_tile<Isa>(s, t, p, c, cells);
+        if (t.argmax)
+          pool_tile<Isa, true>(s, t, p, c, cells);
+        else
+          pool_tile<Isa, false>(s, t, p, c, cells);
       }
     }
   }

@@ -3,6 +3,8 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
+
 #include "engine/conv_block.h"
 #include "engine/layers.h"
 #include "tests/engine/backend_fixture.h"
@@ -123,6 +125,45 @@ TEST_P(LayerTest, ABlockWhoseInputIsSmallerThanItsPoolIsNamed) {
   network.add(std::make_unique<ConvBlock>(backend(), parameters, "block", kBlock, 3));
   const std::string error = error_of([&] { plan({1, 6, 3, 3}, {1}); });
   EXPECT_TRUE(contains(error, "block.conv2") && contains(error, "2x4")) << error;
+}
+
+// Without a backward pass a norm needs no memory of its own, and its input must outlive it.
+TEST_P(LayerTest, InferenceNormalisesOverItsInput) {
+  const Shape shape{2, 6, 9, 3};
+  const auto build = [&](bool training) {
+    network = {};
+    arena = {};
+    network.add(std::make_unique<ConvBlock>(backend(), parameters, "block", kBlock, 3));
+    network.add(std::make_unique<BatchNorm>(backend(), parameters, "norm", 4, BatchNormOptions{}));
+    network.add(std::make_unique<Dense>(backend(), parameters, "top", 24, 5, Activation::kNone));
+    plan(shape, {2}, training);
+  };
+  GuardedTensor x(backend(), shape, "x", random_values(shape.count(), 1));
+  const auto has_own = [&](const std::string& name) {
+    return std::any_of(arena.entries().begin(), arena.entries().end(),
+                       [&](const ArenaPlan::Entry& entry) { return entry.name == name; });
+  };
+  build(true);
+  EXPECT_TRUE(has_own("norm.y"));
+  EXPECT_TRUE(has_own("block.conv2.argmax"));
+  const std::vector<float> expected = host(network.forward(x, {Mode::kInference}));
+  const int64_t trained = arena.bytes();
+  build(false);
+  EXPECT_FALSE(has_own("norm.y"));
+  EXPECT_FALSE(has_own("block.conv2.argmax"));
+  EXPECT_LT(arena.bytes(), trained);
+  EXPECT_EQ(host(network.forward(x, {Mode::kInference})), expected);
+  // Nothing of the wrong size or age is written over.
+  ArenaPlan other;
+  Planner planner(other, {2});
+  planner.advance();
+  planner.output("y", shape);
+  EXPECT_EQ(planner.over_input(shape, DType::kF32), -1) << "of this layer";
+  planner.advance();
+  EXPECT_EQ(planner.over_input({2, 6, 9, 4}, DType::kF32), -1);
+  EXPECT_EQ(planner.over_input(shape, DType::kBf16), -1);
+  planner.advance();
+  EXPECT_EQ(planner.over_input(shape, DType::kF32), -1) << "of the layer before the last";
 }
 
 TEST_P(LayerTest, WorkIsCounted) {

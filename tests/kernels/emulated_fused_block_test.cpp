@@ -50,6 +50,12 @@ class EmulatedFusedBlock : public testing::TestWithParam<FusedBlockShape> {
                               {x.data(), weight1.data(), bias1.data(), weight2.data(), bias2.data(),
                                y.data(), argmax.data(), scratch.data()},
                               nullptr);
+    Output<float> alone("y without winners", out);
+    cuda::fused_block_forward(s, factors,
+                              {x.data(), weight1.data(), bias1.data(), weight2.data(), bias2.data(),
+                               alone.data(), nullptr, scratch.data()},
+                              nullptr);
+    EXPECT_EQ(alone.values(), y.values());
     return {y.values(), argmax.values()};
   }
   /// `unit`: rounding unit of the factors.

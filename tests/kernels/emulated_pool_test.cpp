@@ -38,6 +38,9 @@ void EmulatedMaxPool::takes_the_first_of_equals() const {
   const auto expected = reference::max_pool(s, widen(x));
   expect_close(loaded(y.values()), expected.y, Values(expected.y.size(), 0.0), "max-pool y");
   EXPECT_EQ(argmax.values(), expected.argmax);
+  Output<T> alone("y without winners", out);
+  cuda::max_pool_forward(s, on_x.data(), alone.data(), nullptr, nullptr);
+  EXPECT_EQ(loaded(alone.values()), loaded(y.values()));
 }
 
 TEST_P(EmulatedMaxPool, TakesTheFirstOfEquals) { takes_the_first_of_equals<float>(); }

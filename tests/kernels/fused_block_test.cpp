@@ -41,8 +41,9 @@ class FusedBlockTest : public testing::TestWithParam<std::tuple<FusedBlockShape,
                  more.data());
     return out;
   }
-  Output fused(int threads) const {
+  Output fused(int threads, bool winners = true) const {
     Output out = empty();
+    if (!winners) out.argmax.clear();
     Scratch scratch(fused_block_forward_scratch(s, threads));
     fused_block_forward(s,
                         {x.data(), weight1.data(), bias1.data(), weight2.data(), bias2.data(),
@@ -79,6 +80,7 @@ TEST_P(FusedBlockTest, ForwardHasTheBitsOfTheComposedKernels) {
     EXPECT_EQ(out.y, expected.y) << threads << " threads";
     EXPECT_EQ(out.argmax, expected.argmax) << threads << " threads";
   }
+  EXPECT_EQ(fused(2, false).y, expected.y) << "without winners";
 }
 
 TEST_P(FusedBlockTest, GradientsMatch) {

@@ -21,9 +21,9 @@ class LineConvTest : public testing::TestWithParam<std::tuple<ConvolutionShape, 
     std::vector<float> y;
     reference::Cells argmax;
   };
-  Output forward(int threads) {
+  Output forward(int threads, bool winners = true) {
     Output out{std::vector<float>(static_cast<size_t>(s.y().count()), kNan), {}};
-    if (s.pooled()) out.argmax.assign(out.y.size(), 255);
+    if (s.pooled() && winners) out.argmax.assign(out.y.size(), 255);
     const LineConv line(pooled(s), threads, simd);
     Scratch scratch(line.forward_scratch());
     line.forward({x.data(), weight.data(), bias.data(), out.y.data(), out.argmax.data()},
@@ -49,6 +49,10 @@ TEST_P(LineConvTest, ForwardMatches) {
   if (s.pooled())
     expect_winners(s, reference::convolve(s, widen(x), widen(weight), widen(bias)), out.argmax,
                    expected.y, tolerance);
+}
+
+TEST_P(LineConvTest, BitsDoNotDependOnWhetherWinnersAreKept) {
+  EXPECT_EQ(forward(2, false).y, forward(2).y);
 }
 
 TEST_P(LineConvTest, BitsDoNotDependOnThreads) {

@@ -30,6 +30,9 @@ TEST_P(MaxPool, TakesTheFirstOfEquals) {
   const auto expected = reference::max_pool(s, widen(x));
   expect_close(y, expected.y, Values(out, 0.0), "max-pool y");
   EXPECT_EQ(argmax, expected.argmax);
+  std::vector<float> alone(out, kStale);
+  max_pool_forward(s, x.data(), alone.data(), nullptr);
+  EXPECT_EQ(alone, y);
 }
 
 TEST_P(MaxPool, GradientGoesToThePositiveWinner) {

@@ -27,9 +27,9 @@ class WinogradTest : public testing::TestWithParam<Case> {
     std::vector<float> y;
     reference::Cells argmax;
   };
-  Output forward(int threads) {
+  Output forward(int threads, bool winners = true) {
     Output out{std::vector<float>(static_cast<size_t>(s.y().count()), kNan), {}};
-    if (s.pooled()) out.argmax.assign(out.y.size(), 255);
+    if (s.pooled() && winners) out.argmax.assign(out.y.size(), 255);
     const Winograd winograd(pooled(s), threads, GetParam().simd);
     Scratch scratch(winograd.forward_scratch());
     winograd.forward({x.data(), weight.data(), bias.data(), out.y.data(), out.argmax.data()},
@@ -94,6 +94,10 @@ TEST_P(WinogradTest, GradientsMatch) {
   const Values bias_sizes =
       reference::convolution_backward(s, widen(x), widen(weight), saved, absolute(widen(dy))).dbias;
   expect_close(g.dbias, expected.dbias, rounding(growth(s.y().rows()), bias_sizes), "dbias");
+}
+
+TEST_P(WinogradTest, BitsDoNotDependOnWhetherWinnersAreKept) {
+  EXPECT_EQ(forward(2, false).y, forward(2).y);
 }
 
 TEST_P(WinogradTest, BitsDoNotDependOnThreads) {
