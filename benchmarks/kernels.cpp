@@ -1,45 +1,13 @@
-// Every operation of the step alone, at the shapes of cnn-audio 2 s and cnn-spec 2 s, batch 32, on
-// the device of --device. GB/s counts each tensor read or written once; GFLOP/s as stated per case.
+// The layers and the update of a step, each alone, at the shapes of cnn-audio 2 s and cnn-spec 2 s,
+// batch 32, on the device of --device; kernels_batch.cpp has the rest. GB/s counts each tensor read
+// or written once; GFLOP/s as stated per case.
 #include <stdlib.h>
 
-#include <vector>
-
-#include "benchmarks/device.h"
+#include "benchmarks/case_tensors.h"
 #include "engine/conv_block.h"
-#include "kernels/philox.h"
 
 namespace earshot {
 namespace {
-
-std::vector<float> uniform(int64_t count) {
-  std::vector<float> values(static_cast<size_t>(count));
-  Random random(1, Purpose::kInitialWeights, 0, 0);
-  for (float& v : values) v = static_cast<float>(2 * random.uniform() - 1);
-  return values;
-}
-
-/// A tensor on the device, uniform in [-1, 1).
-struct OnDevice {
-  explicit OnDevice(const Shape& shape, DType type = DType::kF32)
-      : memory(benchmark_backend().allocate(shape.count() * bytes_of(type), "bench")),
-        tensor{memory.data(), shape, type, "bench"} {
-    if (type == DType::kF32)
-      benchmark_backend().copy_to_device(tensor, uniform(shape.count()).data());
-    else
-      benchmark_backend().zero(tensor);
-  }
-  operator const Tensor&() const { return tensor; }  // NOLINT: stands for its tensor
-  DeviceMemory memory;
-  Tensor tensor;
-};
-
-Shape vector(int64_t c) { return {1, 1, 1, c}; }
-
-void report(benchmark::State& state, double flops, double bytes) {
-  using benchmark::Counter;
-  state.counters["GFLOP/s"] = Counter(1e-9 * flops, Counter::kIsIterationInvariantRate);
-  state.counters["GB/s"] = Counter(1e-9 * bytes, Counter::kIsIterationInvariantRate);
-}
 
 constexpr ConvolutionShape kConvolutions[] = {
     {32, 1, 88200, 1, 32, 1, 11, 1, 1}, {32, 1, 88200, 32, 32, 1, 11, 1, 16},
@@ -100,7 +68,7 @@ void wave_block(benchmark::State& state, const char* form, bool backward) {
   arena.lay_out();
   parameters.allocate(backend, /*trained=*/true);
   parameters.initialise(1);
-  const DeviceMemory memory = backend.allocate(arena.bytes(), "bench");
+  const CaseMemory memory(arena.bytes());
   block.bind({arena, memory.data()});
   const OnDevice x(input), dy(output);
   block.forward(x, {Mode::kTrain});
@@ -116,7 +84,6 @@ void wave_block(benchmark::State& state, const char* form, bool backward) {
     work.bytes += (backward ? part.backward : part.forward).bytes;
   }
   report(state, work.flops, work.bytes);
-  state.counters["MB"] = 1e-6 * double(arena.bytes());
 }
 BENCHMARK_CAPTURE(wave_block, forward, "fused", false)
     ->Unit(benchmark::kMillisecond)
@@ -130,6 +97,21 @@ BENCHMARK_CAPTURE(wave_block, backward, "fused", true)
 BENCHMARK_CAPTURE(wave_block, backward_composed, "composed", true)
     ->Unit(benchmark::kMillisecond)
     ->UseRealTime();
+
+/// Frozen, over its input: read and written, 8 bytes, 2 flops an element.
+void batch_norm_inference(benchmark::State& state) {
+  const Shape shape{32, 1, 5512, 32};
+  const OnDevice x(shape), gamma(vector(32)), beta(vector(32)), mean(vector(32)),
+      variance(vector(32));
+  const std::vector<float> one(32, 1.0f);
+  benchmark_backend().copy_to_device(variance, one.data());
+  time_on_device(state, [&] {
+    benchmark_backend().batch_norm_inference(
+        {x, gamma, beta, mean, variance, x, {}, {}, 0.99f, 1e-3f});
+  });
+  report(state, 2 * double(shape.count()), 8 * double(shape.count()));
+}
+BENCHMARK(batch_norm_inference)->Unit(benchmark::kMicrosecond)->UseRealTime();
 
 /// Forward reads x twice (moments, then output) and writes y: 12 bytes, 5 flops an element.
 /// Backward reads x and dy twice and writes dx: 20 bytes, 10 flops an element.
@@ -178,38 +160,14 @@ void adam_update(benchmark::State& state) {
       v(vector(kParameters));
   benchmark_backend().zero(v);
   const StepScalars scalars{adam_step(10, 1e-3, 0.9, 0.999, 1e-7, 0)};
-  const DeviceMemory block = benchmark_backend().allocate(sizeof(StepScalars), "bench"),
-                     report_block = benchmark_backend().allocate(sizeof(StepReport), "bench");
-  const StepReport good;
-  const auto upload = [](const DeviceMemory& to, const auto& value) {
-    benchmark_backend().copy_to_device({to.data(), {1, 1, 1, sizeof value}, DType::kU8, "bench"},
-                                       &value);
-  };
-  upload(block, scalars);
-  upload(report_block, good);
+  const Uploaded<StepScalars> block({scalars});
+  const Uploaded<StepReport> good(std::vector<StepReport>(1));
   const OnDevice statistics(vector(1024)), saved(vector(1024));
-  const Update update{p,
-                      g,
-                      m,
-                      v,
-                      statistics,
-                      saved,
-                      static_cast<const StepScalars*>(block.data()),
-                      static_cast<const StepReport*>(report_block.data())};
+  const Update update{p, g, m, v, statistics, saved, block.data(), good.data()};
   time_on_device(state, [&] { benchmark_backend().update(update); });
   report(state, 12.0 * kParameters, 28.0 * kParameters);
 }
 BENCHMARK(adam_update)->Unit(benchmark::kMicrosecond)->UseRealTime();
-
-/// 32 waves of 2 s; the counter is seconds of audio per second.
-void log_mel(benchmark::State& state) {
-  constexpr int64_t kExamples = 32, kSamples = 88200, kColumns = 300;
-  const OnDevice wave({kExamples, 1, kSamples, 1}), out({kExamples, 128, kColumns, 1});
-  time_on_device(state, [&] { benchmark_backend().log_mel(wave, LogMelSettings{}, out); });
-  state.counters["audio s/s"] = benchmark::Counter(double(kExamples * kSamples) / 44100,
-                                                   benchmark::Counter::kIsIterationInvariantRate);
-}
-BENCHMARK(log_mel)->Unit(benchmark::kMillisecond)->UseRealTime();
 
 }  // namespace
 }  // namespace earshot

@@ -14,7 +14,7 @@ def rows(report):
         flops, read = 1e9 * case.get("GFLOP/s", 0), 1e9 * case.get("GB/s", 0)
         out.append({"name": case["name"].removesuffix("/real_time"),
                     "label": case.get("label", ""), "seconds": scale * case["real_time"],
-                    "flops_per_second": flops, "bytes_per_second": read,
+                    "memory_bytes": round(1e6 * case["MB"]), "flops_per_second": flops, "bytes_per_second": read,
                     "roof": max(flops / product, read / copy) if flops or read else None})
     return {"product_flops_per_second": product, "copy_bytes_per_second": copy, "rows": out}
 

@@ -22,7 +22,7 @@ def row(name, case):
 
 def kernel(r):
     rates = [f"{1e-9 * r[k]:.1f}" if r[k] else "" for k in ("flops_per_second", "bytes_per_second")]
-    return [r["name"], seconds(r["seconds"]), *rates,
+    return [r["name"], seconds(r["seconds"]), size(r["memory_bytes"]), *rates,
             f"{100 * r['roof']:.0f} %" if r["roof"] is not None else "", r["label"]]
 
 
@@ -41,7 +41,8 @@ def text(result):
         head = ["case", "earshot", "+-", "memory", "best rival", "takes", "memory", "ratio", "+-"]
         lines += columns([head] + [row(n, c) for n, c in result["cases"].items()], (0, 4))
     if result.get("kernels"):
-        head = ["kernel alone", "time", "GFLOP/s", "GB/s", "roof", "shape and implementation"]
-        lines += ["", *columns([head] + [kernel(r) for r in result["kernels"]["rows"]], (0, 5))]
+        head = ["kernel alone", "time", "memory", "GFLOP/s", "GB/s", "roof",
+                "shape and implementation"]
+        lines += ["", *columns([head] + [kernel(r) for r in result["kernels"]["rows"]], (0, 6))]
     lines += [f"skipped {s['case']}: {s['why']}" for s in result["skipped"]]
     return "\n".join(lines)

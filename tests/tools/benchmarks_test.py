@@ -108,9 +108,10 @@ class MeasureTest(unittest.TestCase):
     def test_kernels_are_compared_with_the_nearer_roof(self):
         report = {"context": {"product_flops_per_second": "1e12", "copy_bytes_per_second": "1e10"},
                   "benchmarks": [{"name": "a/real_time", "real_time": 2, "time_unit": "ms",
-                                  "GFLOP/s": 500, "GB/s": 1}]}
+                                  "GFLOP/s": 500, "GB/s": 1, "MB": 3.5}]}
         (row,) = cases_kernels.rows(report)["rows"]
-        self.assertEqual((row["name"], row["seconds"], row["roof"]), ("a", 0.002, 0.5))
+        self.assertEqual((row["name"], row["seconds"], row["roof"], row["memory_bytes"]),
+                         ("a", 0.002, 0.5, 3500000))
 
 
 class OurSideTest(ProgramTest):
