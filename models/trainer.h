@@ -52,7 +52,8 @@ enum class TrainOutcome { kFinished, kInterrupted };
 /// on (loss not finite, disk full); the last checkpoint stays.
 TrainOutcome train(const TrainRequest& request);
 
-/// Memory plan and work per step of each phase, without touching data.
+/// Memory plan and work per step of each phase, without touching data: parameters, arena, what the
+/// library's plans take, which this call measures by making them, an estimate of the program.
 std::string describe_training(Backend& backend, const Config& config, int classes);
 
 /// Clips of the store that may train: labelled, not empty, in the training split.

@@ -153,7 +153,7 @@ class TrainTest(RunTest):
 
     def test_plans_without_data(self):
         text = self.succeeds("train", "--dry-run", "--config", "paper-2s", "--quiet")
-        for word in ("cnn-audio", "cnn-spec", "cnn-comb", "GFLOP"):
+        for word in ("cnn-audio", "cnn-spec", "cnn-comb", "GFLOP", "beside it"):
             self.assertIn(word, text)
 
 
