@@ -50,7 +50,7 @@ class Steps {
     source_.place_on(backend);
     randomise(tagger_, 1000);
   }
-  void run(int64_t t, int64_t n, std::vector<float> class_weights) {
+  void run(int64_t t, int64_t n, const std::vector<float>& class_weights) {
     const std::vector<int> labels{0, 1, 2, 3, 4, 0};
     const ClipSet set{{0, 1, 2, 3, 4, 5}, source_.lengths(), labels, kClasses};
     DrawSettings draw{window_samples(1), kind_ == ModelKind::kAudio ? 1 : 256};
