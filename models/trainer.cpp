@@ -102,7 +102,7 @@ int64_t heap_bytes() {
   return static_cast<int64_t>(info.arena + info.hblkhd);
 }
 
-/// The program, its libraries, generated code, what logs, checkpoints and crops hold: measured 43
+/// The program, its libraries, generated code, what logs, checkpoints and crops hold: measured 63
 /// to 112 MB with two threads as RLIMIT_DATA counts, here with room to spare; and a stack a core.
 int64_t program_bytes() {
   constexpr int64_t kProgram = 192'000'000, kStack = int64_t{8} << 20;

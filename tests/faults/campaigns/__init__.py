@@ -1,6 +1,7 @@
 """The campaigns of tests/faults/run, in the order in which they run."""
 
-from campaigns import corruption, disk, kill, limits, numbers, sharing, signals, soak, trust
+from campaigns import (corruption, disk, kill, limits, memcheck, numbers, sharing, signals, soak,
+                       trust)
 
 ALL = {"kill": kill, "signals": signals, "disk": disk, "sharing": sharing, "numbers": numbers,
-       "corruption": corruption, "limits": limits, "trust": trust, "soak": soak}
+       "corruption": corruption, "limits": limits, "trust": trust, "memcheck": memcheck, "soak": soak}
