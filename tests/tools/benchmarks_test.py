@@ -181,7 +181,10 @@ class OurSideTest(ProgramTest):
     def test_tables(self):
         result = {"environment": {"device": "cpu", "cpu": "a CPU", "threads": 2,
                                   "date": "2000-01-01", "commit": "abc"},
-                  "ratios": {"step/head": 3.14159}, "cases": {}}
+                  "ratios": {"step/head": 3.14159, "epoch": 2.0},
+                  "cases": {"epoch/a": {"ratio": 3.0}, "epoch/b": {
+                      "ratio": 2.0, "ratio_spread": 0.04, "ours": {"peak_bytes": 1e9},
+                      "rival": {"name": "theirs", "peak_bytes": 3e9}}}}
         (self.folder / "one").mkdir()
         (self.folder / "one" / "results.json").write_text(json.dumps(result))
         page = self.folder / "page.md"
@@ -193,6 +196,7 @@ class OurSideTest(ProgramTest):
         self.assertTrue(text.startswith("before\n") and text.endswith("after\n"))
         self.assertNotIn("old", text)
         self.assertIn("joined head 2 s, batch 32 | 3.14", text)
+        self.assertIn("(the lesser of two networks) | 2.00 ± 4 % | theirs | 1.00 GB | 3.00 GB |", text)
         self.assertIn("mel against librosa | not run", text)
         page.write_text("no place")
         self.assertEqual(subprocess.run(call, stderr=subprocess.DEVNULL).returncode, 2)
