@@ -139,10 +139,11 @@ TEST_P(LayerTest, InferenceNormalisesOverItsInput) {
     plan(shape, {2}, training);
   };
   GuardedTensor x(backend(), shape, "x", random_values(shape.count(), 1));
-  const auto has_own = [&](const std::string& name) {
-    return std::any_of(arena.entries().begin(), arena.entries().end(),
-                       [&](const ArenaPlan::Entry& entry) { return entry.name == name; });
+  const auto find = [&](const std::string& name) {
+    return std::find_if(arena.entries().begin(), arena.entries().end(),
+                        [&](const ArenaPlan::Entry& entry) { return entry.name == name; });
   };
+  const auto has_own = [&](const std::string& name) { return find(name) != arena.entries().end(); };
   build(true);
   EXPECT_TRUE(has_own("norm.y"));
   EXPECT_TRUE(has_own("block.conv2.argmax"));
@@ -152,6 +153,7 @@ TEST_P(LayerTest, InferenceNormalisesOverItsInput) {
   EXPECT_FALSE(has_own("norm.y"));
   EXPECT_FALSE(has_own("block.conv2.argmax"));
   EXPECT_LT(arena.bytes(), trained);
+  EXPECT_TRUE(find("block.conv2.y")->lifetime.overlaps(find("top.y")->lifetime));
   EXPECT_EQ(host(network.forward(x, {Mode::kInference})), expected);
   // Nothing of the wrong size or age is written over.
   ArenaPlan other;
