@@ -156,6 +156,20 @@ class Bench:
         elif left := list(run.rglob("*.partial")):
             row.loses(f"left behind: {left[0]}")
 
+    def check_recovers(self, row, name, folder):
+        """After a fault in program `name`: nothing half-written, and the call ends as if undisturbed."""
+        if name == "prepare":
+            done = self.do(self.prepare_command(folder))
+            if done.status != 0:
+                row.loses(f"prepare again failed: {done.errors}")
+            self.check_same_store(row, folder)
+            return
+        self.check_whole_files(row, folder)
+        if name == "train":
+            self.check_resumes(row, folder)
+        else:
+            self.check_scores(row, folder)
+
     def fresh(self, name):
         folder = self.work / name
         shutil.rmtree(folder, ignore_errors=True)

@@ -61,20 +61,7 @@ def calls_fail(bench, table):
                             row.loses(f"a short write ended it: {done.errors.strip()}")
                     else:
                         bench.check_failure(row, done)
-                    finish(bench, row, name, out)
-
-
-def finish(bench, row, name, out):
-    if name == "prepare":
-        done = bench.do(bench.prepare_command(out))
-        if done.status != 0:
-            row.loses(f"prepare again failed: {done.errors}")
-        bench.check_same_store(row, out)
-    elif name == "train":
-        bench.check_whole_files(row, out)
-        bench.check_resumes(row, out)
-    else:
-        bench.check_scores(row, out)
+                    bench.check_recovers(row, name, out)
 
 
 def vanished(bench, table):

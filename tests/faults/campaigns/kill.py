@@ -22,20 +22,6 @@ def run(bench, table):
     reproduce(bench, table, max(1, kills // 20))
 
 
-def finish(bench, row, name, folder):
-    if name == "prepare":
-        done = bench.do(bench.prepare_command(folder))
-        if done.status != 0:
-            row.loses(f"prepare again failed: {done.errors}")
-        bench.check_same_store(row, folder)
-    elif name == "train":
-        bench.check_whole_files(row, folder)
-        bench.check_resumes(row, folder)
-    else:
-        bench.check_whole_files(row, folder)
-        bench.check_scores(row, folder)
-
-
 def programs(bench):
     """name: (command of a folder, a fresh folder, its seconds)."""
     return {"prepare": (bench.prepare_command, lambda: bench.fresh("store-killed"),
@@ -52,7 +38,7 @@ def clock(bench, table, share):
             while row.struck < share[name] and row.tried < 3 * share[name]:
                 out = folder()
                 row.tries(bench.killed(command(out), bench.draw.uniform(0, seconds)))
-                finish(bench, row, name, out)
+                bench.check_recovers(row, name, out)
             row.sees("the same call goes on (train: with --resume)")
 
 
@@ -63,7 +49,7 @@ def in_writes(bench, table, share):
             for at in calls.some(share[name]):
                 done, out = calls.strike("kill", at)
                 row.tries(Calls.was_killed(done))
-                finish(bench, row, name, out)
+                bench.check_recovers(row, name, out)
             row.figures["calls in a whole run"] = calls.count
             row.sees("the same call goes on (train: with --resume)")
 
