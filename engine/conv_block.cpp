@@ -7,12 +7,16 @@
 namespace earshot {
 namespace {
 
-bool may_fuse() {
-  const char* blocks = std::getenv("EARSHOT_BLOCKS");
-  if (!blocks || std::string_view(blocks) == "fused") return true;
-  if (std::string_view(blocks) != "composed")
-    fail_usage("EARSHOT_BLOCKS={}: set it to fused or composed, or leave it unset", blocks);
-  return false;
+/// What a block may be computed by.
+enum class Form { kFused, kComposed, kLibrary };
+
+Form form_of_blocks() {
+  const char* text = std::getenv("EARSHOT_BLOCKS");
+  const std::string_view form = text ? text : "fused";
+  if (form == "fused") return Form::kFused;
+  if (form == "composed") return Form::kComposed;
+  if (form == "library") return Form::kLibrary;
+  fail_usage("EARSHOT_BLOCKS={}: set it to fused, composed or library, or leave it unset", form);
 }
 
 ConvolutionShape at_batch(ConvolutionShape shape, int64_t n) {
@@ -79,7 +83,7 @@ void ConvBlock::set_shapes(const Shape& input) {
 }
 
 bool ConvBlock::plan_fused(Planner& planner) {
-  if (!may_fuse()) return false;
+  if (form_of_blocks() != Form::kFused) return false;
   int64_t forward = 0, backward = 0;
   for (const int64_t n : planner.batches()) {
     BlockShape shape{{}, wants_dx_};
@@ -107,6 +111,8 @@ bool ConvBlock::plan_fused(Planner& planner) {
 
 void ConvBlock::plan_composed(Planner& planner) {
   const DType stored = backend_.activation_type();
+  const PooledBackward pooled =
+      form_of_blocks() == Form::kLibrary ? PooledBackward::kDense : PooledBackward::kFastest;
   for (size_t i = 0; i < units_.size(); ++i) {
     Unit& u = units_[i];
     if (i > 0) planner.advance();
@@ -116,7 +122,8 @@ void ConvBlock::plan_composed(Planner& planner) {
                                                   : Gradients::kWeight;
     int64_t forward = 0, backward = 0;
     for (const int64_t n : planner.batches()) {
-      auto& plan = u.plans[n] = backend_.convolution(at_batch(u.shape, n), {gradients}, u.name);
+      auto& plan = u.plans[n] =
+          backend_.convolution(at_batch(u.shape, n), {gradients, pooled}, u.name);
       forward = std::max(forward, plan->forward_scratch());
       backward = std::max(backward, plan->backward_scratch());
     }

@@ -1,7 +1,8 @@
 // A block of the paper's tables: convolutions with bias and ReLU, the last one followed by the
 // block's max-pool. It is one layer because that is where the speed is: it is composed of the
 // backend's convolutions or, where the backend has one, a fused block that stores nothing between
-// them. EARSHOT_BLOCKS=composed in the environment keeps to the former, to compare the two.
+// them. In the environment, EARSHOT_BLOCKS=composed keeps to the former and EARSHOT_BLOCKS=library
+// to the library's dense convolutions alone, to compare them.
 #pragma once
 
 #include <map>

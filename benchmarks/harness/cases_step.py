@@ -72,6 +72,15 @@ class Case:
                             context.rival("jax_step.py", "--variant", "jit NHWC", *arguments)))
         return out
 
+    def library(self):
+        """Our own step with the library's dense convolutions instead of our kernels."""
+        return Side("oneDNN's or cuDNN's convolutions alone", self.ours.command,
+                    {"EARSHOT_BLOCKS": "library"})
+
+    def run_against_library(self, rounds):
+        self.publish(compare(self.ours, [self.library()], lambda ready: ({}, None), rounds, 400,
+                             self.context.progress(self.name)))
+
     def run(self, rounds, only=None):
         """`only`: names of the rivals to try; all without."""
         progress = self.context.progress(self.name)
@@ -82,8 +91,10 @@ class Case:
         bounds = BOUNDS_BF16 if self.precision == "bf16" else BOUNDS
         result = compare(self.ours, rivals, agreement(bounds), rounds, 400, progress)
         self.file.unlink()
-        result.update(unit="s/step", bounds=bounds)
-        self.context.cases[self.name] = result
+        return self.publish({**result, "bounds": bounds})
+
+    def publish(self, result):
+        self.context.cases[self.name] = {**result, "unit": "s/step"}
         return result
 
 
@@ -105,7 +116,12 @@ def headline(context):
 
 
 def others(context, best):
-    """Other lengths and batches, against the rival that was best at 2 s and batch 32."""
+    """The library's convolutions at 2 s and batch 32; then other lengths and batches, against the
+    rival that was best there."""
+    for model, key in MODELS.items():
+        name = f"{key}/library"
+        if context.wanted(name) and context.in_time(name):
+            Case(context, name, model, 2, 32, "fp32").run_against_library(5)
     plan = [(model, seconds, 32) for model in MODELS for seconds in (1, 3)]
     plan += [(model, 2, batch) for model in MODELS for batch in (1, 8, 128, 256)]
     for model, seconds, batch in plan:

@@ -176,8 +176,27 @@ TEST(FusedBlock, TheEnvironmentKeepsToTheComposedForm) {
     EXPECT_EQ(pass.step(3), Pass(open_backend({"cpu", Precision::kF32})).step(3));
   }
   const Blocks blocks("fast");
-  const std::string error = error_of([&] { Pass pass(fusing_backend()); });
+  const std::string error = error_of([&] { const Pass pass(fusing_backend()); });
   EXPECT_TRUE(contains(error, "EARSHOT_BLOCKS=fast")) << error;
+}
+
+TEST(FusedBlock, TheEnvironmentKeepsToTheLibrary) {
+  const Blocks blocks("library");
+  made = 0;
+  const Pass pass(fusing_backend());
+  EXPECT_EQ(made, 0);
+  const ConvolutionShape last{3, 1, 150, 8, 6, 1, 11, 1, 16};
+  const auto scratch = [&](PooledBackward pooled) {
+    return pass.backend.convolution(last, {Gradients::kWeightAndInput, pooled}, "conv2")
+        ->backward_scratch();
+  };
+  ASSERT_NE(scratch(PooledBackward::kDense), scratch(PooledBackward::kFastest));
+  const auto& entries = pass.arena.entries();
+  const auto planned = std::find_if(entries.begin(), entries.end(), [](const auto& entry) {
+    return entry.name == "block.conv2.dscratch";
+  });
+  ASSERT_NE(planned, entries.end());
+  EXPECT_EQ(planned->shape.count(), scratch(PooledBackward::kDense));
 }
 
 TEST(FusedBlock, IsTheFirstOneOfTheNetworksOnTheWave) {
