@@ -13,11 +13,11 @@ struct Point {
   Lanes re, im;
 
   EARSHOT_INLINE static Point at(const float* p) {
-    return {lanes_at<Isa>(p), lanes_at<Isa>(p + Isa::kLane)};
+    return {Isa::load(p), Isa::load(p + Isa::kLane)};
   }
   EARSHOT_INLINE void store(float* p) const {
-    lanes_at<Isa>(p) = re;
-    lanes_at<Isa>(p + Isa::kLane) = im;
+    Isa::store(p, re);
+    Isa::store(p + Isa::kLane, im);
   }
   EARSHOT_INLINE Point operator+(const Point& o) const { return {re + o.re, im + o.im}; }
   EARSHOT_INLINE Point operator-(const Point& o) const { return {re - o.re, im - o.im}; }
@@ -93,7 +93,7 @@ void first_pass(const FrameFftTables& t, const float* hops, float* z) {
     unrolled<8>([&]<int q>() {
       const float* window = &t.window[2 * j + kFrameHop * q];
       const float* column = hops + 2 * j * kColumn + q;
-      x[q] = {lanes_at<Isa>(column) * window[0], lanes_at<Isa>(column + kColumn) * window[1]};
+      x[q] = {Isa::load(column) * window[0], Isa::load(column + kColumn) * window[1]};
     });
     finish_butterfly<Isa, 8>(x, z, kFramePoints / 8, j, t.first.values.data());
   }
@@ -116,8 +116,8 @@ void real_powers(const FrameFftTables& t, const float* z, float* power) {
     const Point<Isa> even{a.re + b.re, a.im - b.im};
     const auto odd = Point<Isa>{a.im + b.im, b.re - a.re}.turned(&t.real[2 * k]);
     const auto low = even + odd, high = even - odd;
-    lanes_at<Isa>(power + k * Isa::kLane) = low.norm();
-    lanes_at<Isa>(power + (kFramePoints - k) * Isa::kLane) = high.norm();
+    Isa::store(power + k * Isa::kLane, low.norm());
+    Isa::store(power + (kFramePoints - k) * Isa::kLane, high.norm());
   }
 }
 

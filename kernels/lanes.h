@@ -12,13 +12,14 @@ namespace earshot {
 struct Avx2 {
   using Lanes = float __attribute__((vector_size(32)));
   using Ints = int32_t __attribute__((vector_size(32)));
-  using Loose = float __attribute__((vector_size(32), aligned(4), may_alias));  // in memory
   static constexpr int64_t kLane = 8;
   static constexpr int kRows = 6;        // of a matrix product's micro-tile, 2 kLane wide:
   static constexpr int kWeightRows = 4;  // as many sums as leave registers for the operands
   static constexpr int kRun = 12;        // sums of one vector each
 
   EARSHOT_INLINE static Lanes all(float x) { return _mm256_set1_ps(x); }
+  EARSHOT_INLINE static Lanes load(const float* from) { return _mm256_loadu_ps(from); }
+  EARSHOT_INLINE static void store(float* to, Lanes x) { _mm256_storeu_ps(to, x); }
   /// a b + c, rounded once.
   EARSHOT_INLINE static Lanes multiply_add(Lanes a, Lanes b, Lanes c) {
     return _mm256_fmadd_ps(a, b, c);
@@ -40,15 +41,6 @@ struct Avx2 {
     for (int i = 0; i < 8; ++i) to[i] = static_cast<uint8_t>(x[i]);
   }
 };
-
-template <class Isa>
-EARSHOT_INLINE const typename Isa::Loose& lanes_at(const float* p) {
-  return *reinterpret_cast<const typename Isa::Loose*>(p);
-}
-template <class Isa>
-EARSHOT_INLINE typename Isa::Loose& lanes_at(float* p) {
-  return *reinterpret_cast<typename Isa::Loose*>(p);
-}
 
 /// Calls f<0>() ... f<kCount - 1>().
 template <int kCount, int kFirst = 0, class F>

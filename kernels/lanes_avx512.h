@@ -9,13 +9,14 @@ namespace earshot {
 struct Avx512 {
   using Lanes = float __attribute__((vector_size(64)));
   using Ints = int32_t __attribute__((vector_size(64)));
-  using Loose = float __attribute__((vector_size(64), aligned(4), may_alias));
   static constexpr int64_t kLane = 16;
   static constexpr int kRows = 12;
   static constexpr int kWeightRows = 8;
   static constexpr int kRun = 24;
 
   EARSHOT_INLINE static Lanes all(float x) { return _mm512_set1_ps(x); }
+  EARSHOT_INLINE static Lanes load(const float* from) { return _mm512_loadu_ps(from); }
+  EARSHOT_INLINE static void store(float* to, Lanes x) { _mm512_storeu_ps(to, x); }
   EARSHOT_INLINE static Lanes multiply_add(Lanes a, Lanes b, Lanes c) {
     return _mm512_fmadd_ps(a, b, c);
   }

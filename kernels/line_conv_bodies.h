@@ -24,10 +24,10 @@ void line_input(const PooledConvShape& s, const float* x, const LineBlock& block
     }
     for (int64_t c = 0; c < s.c_in; c += Isa::kLane) {
       Lanes values[kPoints], points[kPoints];
-      for (int i = 0; i < kPoints; ++i) values[i] = lanes_at<Isa>(cells[i] + c);
+      for (int i = 0; i < kPoints; ++i) values[i] = Isa::load(cells[i] + c);
       cook_toom::analyse<InputTransform<LineFilter>>(values, points);
       for (int k = 0; k < kPoints; ++k)
-        lanes_at<Isa>(v + (k * block.tiles + t) * s.c_in + c) = points[k];
+        Isa::store(v + (k * block.tiles + t) * s.c_in + c, points[k]);
     }
   }
 }
@@ -37,7 +37,7 @@ template <class Isa>
 EARSHOT_INLINE void tile_cells(const float* m, int64_t stride, typename Isa::Lanes bias,
                                typename Isa::Lanes* cells) {
   typename Isa::Lanes points[kPoints];
-  for (int k = 0; k < kPoints; ++k) points[k] = lanes_at<Isa>(m + k * stride);
+  for (int k = 0; k < kPoints; ++k) points[k] = Isa::load(m + k * stride);
   cook_toom::synthesise<OutputTransform<LineFilter>>(points, cells);
   for (int i = 0; i < kTile; ++i) cells[i] += bias;
 }
@@ -48,7 +48,7 @@ EARSHOT_INLINE void pooled_window(const PooledConvShape& s, const PooledConvForw
   using Lanes = typename Isa::Lanes;
   typename Isa::Ints winner{}, number{};
   Lanes best{};
-  const Lanes bias = lanes_at<Isa>(t.bias + c);
+  const Lanes bias = Isa::load(t.bias + c);
   for (int64_t tile = 0; tile < s.pool_w / kTile; ++tile) {
     Lanes cells[kTile];
     tile_cells<Isa>(m + tile * s.c_out + c, stride, bias, cells);
@@ -59,7 +59,7 @@ EARSHOT_INLINE void pooled_window(const PooledConvShape& s, const PooledConvForw
       number += 1;
     }
   }
-  lanes_at<Isa>(t.y + to + c) = best;
+  Isa::store(t.y + to + c, best);
   if constexpr (kWinners) Isa::store_bytes(t.argmax + to + c, winner);
 }
 
@@ -86,10 +86,9 @@ void line_output(const PooledConvShape& s, const PooledConvForward& t, const Lin
     for (int64_t c = 0; c < s.c_out; c += Isa::kLane) {
       Lanes cells[kTile];
       const Lanes zero{};
-      tile_cells<Isa>(tile + c, stride, lanes_at<Isa>(t.bias + c), cells);
+      tile_cells<Isa>(tile + c, stride, Isa::load(t.bias + c), cells);
       for (int k = 0; k < kTile && w + k < s.w; ++k)
-        lanes_at<Isa>(t.y + (block.n * s.w + w + k) * s.c_out + c) =
-            cells[k] < zero ? zero : cells[k];
+        Isa::store(t.y + (block.n * s.w + w + k) * s.c_out + c, cells[k] < zero ? zero : cells[k]);
     }
   }
 }

@@ -43,13 +43,13 @@ void mel_bands(const MelBank& bank, const Decibels& scale, const float* power, f
     const float* bin = power + triangle.first * Isa::kLane;
     Lanes sum = {};
     for (int64_t k = 0; k < triangle.count; ++k)
-      sum = Isa::multiply_add(Isa::all(weight[k]), lanes_at<Isa>(bin + k * Isa::kLane), sum);
+      sum = Isa::multiply_add(Isa::all(weight[k]), Isa::load(bin + k * Isa::kLane), sum);
     const Lanes value = decibels<Isa>(sum, scale);
-    lanes_at<Isa>(db) = value;
+    Isa::store(db, value);
     most = greater<Isa>(most, value);
     db += Isa::kLane;
   }
-  lanes_at<Isa>(loudest) = most;
+  Isa::store(loudest, most);
 }
 
 template <class Isa>

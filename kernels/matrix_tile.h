@@ -23,9 +23,9 @@ EARSHOT_INLINE void matrix_tile(Strided a, int64_t depth, const float* b, int64_
   for (int i = 0; i < kRows; ++i)
 #pragma GCC unroll 2
     for (int j = 0; j < 2; ++j)
-      sum[i][j] = kAdd ? lanes_at<Isa>(c + i * c_row + j * Isa::kLane) : Lanes{};
+      sum[i][j] = kAdd ? Isa::load(c + i * c_row + j * Isa::kLane) : Lanes{};
   for (int64_t k = 0; k < depth; ++k) {
-    const Lanes b0 = lanes_at<Isa>(b), b1 = lanes_at<Isa>(b + Isa::kLane);
+    const Lanes b0 = Isa::load(b), b1 = Isa::load(b + Isa::kLane);
 #pragma GCC unroll 12
     for (int i = 0; i < kRows; ++i) {
       const float x = a.a[i * a.row];
@@ -38,7 +38,7 @@ EARSHOT_INLINE void matrix_tile(Strided a, int64_t depth, const float* b, int64_
 #pragma GCC unroll 12
   for (int i = 0; i < kRows; ++i)
 #pragma GCC unroll 2
-    for (int j = 0; j < 2; ++j) lanes_at<Isa>(c + i * c_row + j * Isa::kLane) = sum[i][j];
+    for (int j = 0; j < 2; ++j) Isa::store(c + i * c_row + j * Isa::kLane, sum[i][j]);
 }
 
 /// For each of `points` matrices c [rows, columns]. Matrices of a follow each other after `a_point`

@@ -14,14 +14,14 @@ EARSHOT_INLINE void forward_tile(const MonoForward& t, int64_t first, int64_t c)
   Lanes sum[kCells][2];
 #pragma GCC unroll 12
   for (int i = 0; i < kCells; ++i) {
-    sum[i][0] = lanes_at<Isa>(t.bias + c);
-    sum[i][1] = lanes_at<Isa>(t.bias + c + Isa::kLane);
+    sum[i][0] = Isa::load(t.bias + c);
+    sum[i][1] = Isa::load(t.bias + c + Isa::kLane);
   }
   for (int h = 0; h < kHigh; ++h)
     for (int w = 0; w < kWide; ++w) {
       const float* weight = t.weight + (h * kWide + w) * t.c_out + c;
       const float* x = t.x + h * t.stride + first + w;
-      const Lanes w0 = lanes_at<Isa>(weight), w1 = lanes_at<Isa>(weight + Isa::kLane);
+      const Lanes w0 = Isa::load(weight), w1 = Isa::load(weight + Isa::kLane);
 #pragma GCC unroll 12
       for (int i = 0; i < kCells; ++i) {
         sum[i][0] += x[i] * w0;
@@ -38,7 +38,7 @@ EARSHOT_INLINE void forward_tile(const MonoForward& t, int64_t first, int64_t c)
       if constexpr (kStream)
         Isa::stream(to, y);
       else
-        lanes_at<Isa>(to) = y;
+        Isa::store(to, y);
     }
 }
 
@@ -70,9 +70,9 @@ void weight_gradient(const MonoGradient& t) {
   for (int64_t first = 0; first < t.cells; first += kChunk) {
     const int64_t last = first + kChunk < t.cells ? first + kChunk : t.cells;
     for (int64_t c = 0; c < t.c_out; c += Isa::kLane) {
-      Lanes sum[kTaps], bias = lanes_at<Isa>(t.sums + kTaps * t.c_out + c);
+      Lanes sum[kTaps], bias = Isa::load(t.sums + kTaps * t.c_out + c);
 #pragma GCC unroll 16
-      for (int k = 0; k < kTaps; ++k) sum[k] = lanes_at<Isa>(t.sums + k * t.c_out + c);
+      for (int k = 0; k < kTaps; ++k) sum[k] = Isa::load(t.sums + k * t.c_out + c);
       for (int64_t i = first; i < last; ++i) {
         // The stride of c_out hides the next chunk from the processor's own prefetch.
         __builtin_prefetch(t.y + (i + kChunk) * t.c_out + c);
@@ -83,8 +83,8 @@ void weight_gradient(const MonoGradient& t) {
         for (int k = 0; k < kTaps; ++k) sum[k] += t.x[k / kWide * t.stride + i + k % kWide] * g;
       }
 #pragma GCC unroll 16
-      for (int k = 0; k < kTaps; ++k) lanes_at<Isa>(t.sums + k * t.c_out + c) = sum[k];
-      lanes_at<Isa>(t.sums + kTaps * t.c_out + c) = bias;
+      for (int k = 0; k < kTaps; ++k) Isa::store(t.sums + k * t.c_out + c, sum[k]);
+      Isa::store(t.sums + kTaps * t.c_out + c, bias);
     }
   }
 }

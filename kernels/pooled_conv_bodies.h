@@ -15,15 +15,15 @@ template <class Isa, int kLanes>
 void sum_lanes(const Runs& r, const float* x, float* dweight) {
   typename Isa::Lanes sum[kLanes];
 #pragma GCC unroll 24
-  for (int k = 0; k < kLanes; ++k) sum[k] = lanes_at<Isa>(dweight + k * Isa::kLane);
+  for (int k = 0; k < kLanes; ++k) sum[k] = Isa::load(dweight + k * Isa::kLane);
   for (int64_t j = 0; j < r.count; ++j) {
     const float* from = x + r.offsets[j];
     const float g = r.gradients[j];
 #pragma GCC unroll 24
-    for (int k = 0; k < kLanes; ++k) sum[k] += g * lanes_at<Isa>(from + k * Isa::kLane);
+    for (int k = 0; k < kLanes; ++k) sum[k] += g * Isa::load(from + k * Isa::kLane);
   }
 #pragma GCC unroll 24
-  for (int k = 0; k < kLanes; ++k) lanes_at<Isa>(dweight + k * Isa::kLane) = sum[k];
+  for (int k = 0; k < kLanes; ++k) Isa::store(dweight + k * Isa::kLane, sum[k]);
 }
 
 /// kLanes weights in registers over all winners.
@@ -31,12 +31,13 @@ template <class Isa, int kLanes>
 void spread_lanes(const Runs& r, const float* weight, float* dx) {
   typename Isa::Lanes w[kLanes];
 #pragma GCC unroll 24
-  for (int k = 0; k < kLanes; ++k) w[k] = lanes_at<Isa>(weight + k * Isa::kLane);
+  for (int k = 0; k < kLanes; ++k) w[k] = Isa::load(weight + k * Isa::kLane);
   for (int64_t j = 0; j < r.count; ++j) {
     float* to = dx + r.offsets[j];
     const float g = r.gradients[j];
 #pragma GCC unroll 24
-    for (int k = 0; k < kLanes; ++k) lanes_at<Isa>(to + k * Isa::kLane) += g * w[k];
+    for (int k = 0; k < kLanes; ++k)
+      Isa::store(to + k * Isa::kLane, Isa::load(to + k * Isa::kLane) + g * w[k]);
   }
 }
 

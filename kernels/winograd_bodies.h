@@ -39,7 +39,7 @@ struct Cells {
   }
   template <class Isa>
   EARSHOT_INLINE void load(int cell, int64_t c, typename Isa::Lanes& value) const {
-    value = lanes_at<Isa>(at[cell] + c);
+    value = Isa::load(at[cell] + c);
   }
 };
 
@@ -90,7 +90,7 @@ EARSHOT_INLINE void transform(const Source& cells, int64_t c, float* to, int64_t
   for (int k = 0; k < kRows; ++k) {
     Lanes points[kRows];
     cook_toom::analyse<Transform>(half[k], points);
-    for (int l = 0; l < kRows; ++l) lanes_at<Isa>(to + (k * kRows + l) * stride) = points[l];
+    for (int l = 0; l < kRows; ++l) Isa::store(to + (k * kRows + l) * stride, points[l]);
   }
 }
 
@@ -103,7 +103,7 @@ EARSHOT_INLINE void transform_back(const float* m, int64_t stride,
   Lanes half[kTile][kPoints];
   for (int l = 0; l < kPoints; ++l) {
     Lanes column[kPoints], cells[kTile];
-    for (int k = 0; k < kPoints; ++k) column[k] = lanes_at<Isa>(m + (k * kPoints + l) * stride);
+    for (int k = 0; k < kPoints; ++k) column[k] = Isa::load(m + (k * kPoints + l) * stride);
     cook_toom::synthesise<OutputTransform<Filter>>(column, cells);
     for (int i = 0; i < kTile; ++i) half[i][l] = cells[i];
   }
@@ -152,7 +152,7 @@ EARSHOT_INLINE void gradient_output_of(const PooledConvShape& s, const PooledCon
         cells.template load<Isa>(k, c, value);
         sum += value;
       }
-      lanes_at<Isa>(dbias + c) += sum;
+      Isa::store(dbias + c, Isa::load(dbias + c) + sum);
       transform<Isa, OutputTransform<Filter>>(cells, c, m + i * s.c_out + c, block.rows * s.c_out);
     }
   }
@@ -216,7 +216,7 @@ EARSHOT_INLINE void pool_tile(const PooledConvShape& s, const PooledConvForward&
         if constexpr (kWinners) winner = x > best ? number : winner;
         best = x > best ? x : best;
       }
-      lanes_at<Isa>(t.y + to) = best;
+      Isa::store(t.y + to, best);
       if constexpr (kWinners) Isa::store_bytes(t.argmax + to, winner);
     }
 }
@@ -231,7 +231,7 @@ struct Output {
         typename Isa::Lanes cells[kTile][kTile];
         transform_back<Isa, Filter>(m + i * s.c_out + c, block.rows * s.c_out, cells);
         for (auto& row : cells)
-          for (auto& cell : row) cell += lanes_at<Isa>(t.bias + c);
+          for (auto& cell : row) cell += Isa::load(t.bias + c);
         if (t.argmax)
           pool_tile<Isa, true>(s, t, p, c, cells);
         else
@@ -252,7 +252,7 @@ struct Gradient {
         transform_back<Isa, Filter>(m + i * s.c_in + c, block.rows * s.c_in, cells);
         for (int h = 0; h < kTile && p.h + h < s.h; ++h)
           for (int w = 0; w < kTile && p.w + w < s.w; ++w)
-            lanes_at<Isa>(dx + ((p.n * s.h + p.h + h) * s.w + p.w + w) * s.c_in + c) = cells[h][w];
+            Isa::store(dx + ((p.n * s.h + p.h + h) * s.w + p.w + w) * s.c_in + c, cells[h][w]);
       }
     }
   }
