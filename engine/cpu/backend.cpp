@@ -1,6 +1,8 @@
 #include "engine/backend.h"
 
 #include <omp.h>
+#include <stdlib.h>
+#include <sys/mman.h>
 
 #include <cstdlib>
 #include <cstring>
@@ -18,6 +20,8 @@
 
 namespace earshot {
 namespace {
+
+constexpr size_t kHugePage = 2 << 20;
 
 std::string cpu_model() {
   std::ifstream info("/proc/cpuinfo");
@@ -95,11 +99,14 @@ class CpuBackend : public Backend {
   }
   bool has_own_memory() const override { return false; }
   DeviceMemory allocate(int64_t bytes, const char* what) override {
-    const size_t rounded = (static_cast<size_t>(bytes) + 63) / 64 * 64;
-    void* data = rounded > 0 ? std::aligned_alloc(64, rounded) : nullptr;
-    if (rounded > 0 && !data)
+    if (bytes == 0) return {};
+    const auto size = static_cast<size_t>(bytes);
+    void* data = nullptr;
+    if (posix_memalign(&data, size < kHugePage ? 64 : kHugePage, size) != 0)
       fail("not enough memory for {} ({:.0f} MB); use a smaller batch or width", what,
            1e-6 * static_cast<double>(bytes));
+    // A hint: the pages of an arena are faulted in, and looked up, 512 at a time.
+    if (size >= kHugePage) madvise(data, size, MADV_HUGEPAGE);
     return {data, bytes, [](void* p) { std::free(p); }};
   }
   DeviceMemory share(const void* from, int64_t bytes, const char*) override {
