@@ -18,15 +18,18 @@ namespace earshot {
 template <int kRows, int kCols>
 using Matrix = std::array<std::array<double, kCols>, kRows>;
 
-/// F(4, r). The points were chosen by the error that they leave in float32: relative to the
-/// output's deviation 1.4e-6 for r = 4 and 6e-7 for r = 3 in two dimensions with 64 channels.
-template <int kFilterTaps>
+/// F(m, r): F(4, 3), F(4, 4) and F(6, 4). The points were chosen by the error that they leave in
+/// float32: relative to the output's deviation 6e-7, 1.4e-6 and 7e-6 in two dimensions with 64
+/// channels.
+template <int kFilterTaps, int kTileOutputs = 4>
 struct CookToom {
-  static_assert(kFilterTaps == 3 || kFilterTaps == 4);
-  static constexpr int kTaps = kFilterTaps, kOutputs = 4, kPoints = kOutputs + kTaps - 1;
+  static constexpr int kTaps = kFilterTaps, kOutputs = kTileOutputs, kPoints = kOutputs + kTaps - 1;
+  static_assert(kOutputs == 4 ? kTaps == 3 || kTaps == 4 : kOutputs == 6 && kTaps == 4);
   /// Finite points; F(4, 3) has 0 as its unpaired one.
   static constexpr std::array<double, kPoints - 1> points() {
-    if constexpr (kTaps == 4)
+    if constexpr (kOutputs == 6)
+      return {0.25, -0.25, 0.625, -0.625, 1, -1, 2, -2};
+    else if constexpr (kTaps == 4)
       return {0.25, -0.25, 0.75, -0.75, 1.5, -1.5};
     else
       return {0.75, -0.75, 1.5, -1.5, 0};

@@ -15,8 +15,9 @@ constexpr int64_t kBlockFloats = 240 * 1024;  // of a block's transformed tensor
 constexpr int64_t kRowsStep = 12;             // the micro-tiles' rows divide it
 constexpr int64_t kMostParts = 16;            // partial sums of the weight's gradient
 
-const WinogradKernels& kernels_of(const PooledConvShape& s, Simd simd) {
-  return simd == Simd::kAvx512 ? winograd_avx512(s.kernel_h) : winograd_avx2(s.kernel_h);
+const WinogradKernels& kernels_of(const PooledConvShape& s, int64_t tile, Simd simd) {
+  return simd == Simd::kAvx512 ? winograd_avx512(s.kernel_h, tile)
+                               : winograd_avx2(s.kernel_h, tile);
 }
 
 int64_t round_up(int64_t x, int64_t step) { return (x + step - 1) / step * step; }
@@ -24,8 +25,10 @@ int64_t round_up(int64_t x, int64_t step) { return (x + step - 1) / step * step;
 /// G of the kernel size, with rows as plain pointers.
 class FilterTransform {
  public:
-  explicit FilterTransform(int64_t taps) : taps_(taps), points_(taps + kWinogradTile - 1) {
-    if (taps == 4)
+  FilterTransform(int64_t taps, int64_t tile) : taps_(taps), points_(taps + tile - 1) {
+    if (tile == 6)
+      copy(CookToom<4, 6>::filter());
+    else if (taps == 4)
       copy(CookToom<4>::filter());
     else
       copy(CookToom<3>::filter());
@@ -46,9 +49,8 @@ class FilterTransform {
 /// U = G w G^T in double, in panels of output channels: u [points^2][outputs / panel][inputs]
 /// [panel]. Turned: input and output channels change places and the kernel is turned by 180
 /// degrees.
-void transform_weight(const PooledConvShape& s, const float* weight, bool turned, int64_t panel,
-                      float* u) {
-  const FilterTransform g(s.kernel_h);
+void transform_weight(const PooledConvShape& s, const FilterTransform& g, const float* weight,
+                      bool turned, int64_t panel, float* u) {
   const int64_t r = g.taps(), n = g.points(), taps = r * r, size = s.c_in * s.c_out;
 #pragma omp parallel for schedule(static)
   for (int64_t co = 0; co < s.c_out; ++co) {
@@ -76,9 +78,8 @@ void transform_weight(const PooledConvShape& s, const float* weight, bool turned
 }
 
 /// dweight = G^T (sum over parts of u) G; u [points^2][c_in][c_out], parts `stride` floats apart.
-void gather_weight_gradient(const PooledConvShape& s, const float* u, int64_t parts, int64_t stride,
-                            float* dweight) {
-  const FilterTransform g(s.kernel_h);
+void gather_weight_gradient(const PooledConvShape& s, const FilterTransform& g, const float* u,
+                            int64_t parts, int64_t stride, float* dweight) {
   const int64_t r = g.taps(), n = g.points(), c = s.c_out;
 #pragma omp parallel for schedule(static)
   for (int64_t ci = 0; ci < s.c_in; ++ci) {
@@ -104,25 +105,25 @@ void gather_weight_gradient(const PooledConvShape& s, const float* u, int64_t pa
 
 }  // namespace
 
-bool Winograd::fits(const PooledConvShape& s) {
+bool Winograd::fits(const PooledConvShape& s, int64_t tile) {
   const auto channels = [](int64_t c) { return c % 32 == 0 && c <= 512; };
-  const auto pool = [](int64_t p) { return p == 1 || p == 2 || p == 4; };
-  return s.kernel_h == s.kernel_w && (s.kernel_h == 3 || s.kernel_h == 4) && channels(s.c_in) &&
-         channels(s.c_out) && pool(s.pool_h) && pool(s.pool_w);
+  const auto pool = [&](int64_t p) { return (p == 1 || p == 2 || p == 4) && tile % p == 0; };
+  const bool kernel = s.kernel_h == 4 || (s.kernel_h == 3 && tile == kTile);
+  return s.kernel_h == s.kernel_w && kernel && channels(s.c_in) && channels(s.c_out) &&
+         pool(s.pool_h) && pool(s.pool_w);
 }
 
-Winograd::Winograd(const PooledConvShape& shape, int threads, Simd simd)
-    : s_(shape), kernels_(kernels_of(shape, simd)), threads_(threads) {
-  const int64_t side = s_.kernel_h + kWinogradTile - 1;
+Winograd::Winograd(const PooledConvShape& shape, int threads, int64_t tile, Simd simd)
+    : s_(shape), kernels_(kernels_of(shape, tile, simd)), threads_(threads), tile_(tile) {
+  const int64_t side = s_.kernel_h + tile - 1;
   points_ = side * side;
-  tiles_ = tiles(s_);
+  tiles_ = tiles(s_, tile);
   const int64_t most = kBlockFloats / (points_ * (s_.c_in + s_.c_out));
   rows_ = std::min(std::max(most / kRowsStep, int64_t{1}) * kRowsStep, round_up(tiles_, kRowsStep));
 }
 
-int64_t Winograd::tiles(const PooledConvShape& s) {
-  return s.n * ((s.h + kWinogradTile - 1) / kWinogradTile) *
-         ((s.w + kWinogradTile - 1) / kWinogradTile);
+int64_t Winograd::tiles(const PooledConvShape& s, int64_t tile) {
+  return s.n * ((s.h + tile - 1) / tile) * ((s.w + tile - 1) / tile);
 }
 int64_t Winograd::parts() const {  // a partial sum costs about as much as c_in + c_out tiles
   return std::clamp(tiles_ / (s_.c_in + s_.c_out), int64_t{1}, std::min(kMostParts, blocks()));
@@ -151,7 +152,7 @@ void Winograd::each_block(float* scratch, const Work& work) const {
 }
 
 void Winograd::forward(const PooledConvForward& t, float* scratch) const {
-  transform_weight(s_, t.weight, /*turned=*/false, kernels_.panel, scratch);
+  transform_weight(s_, {s_.kernel_h, tile_}, t.weight, /*turned=*/false, kernels_.panel, scratch);
   each_block(scratch + points_ * s_.c_in * s_.c_out, [&](const TileBlock& block, float* v) {
     float* m = v + points_ * rows_ * s_.c_in;
     kernels_.input(s_, t.x, block, v);
@@ -161,7 +162,7 @@ void Winograd::forward(const PooledConvForward& t, float* scratch) const {
 }
 
 void Winograd::data_gradient(const PooledConvBackward& t, float* scratch) const {
-  transform_weight(s_, t.weight, /*turned=*/true, kernels_.panel, scratch);
+  transform_weight(s_, {s_.kernel_h, tile_}, t.weight, /*turned=*/true, kernels_.panel, scratch);
   each_block(scratch + points_ * s_.c_in * s_.c_out, [&](const TileBlock& block, float* v) {
     float* m = v + points_ * rows_ * s_.c_out;
     kernels_.gradient_input(s_, t, block, v);
@@ -188,7 +189,7 @@ void Winograd::weight_gradient(const PooledConvBackward& t, float* scratch) cons
           {v, rows_ * s_.c_in, s_.c_in, m, sum, points_, s_.c_in, s_.c_out, rows_});
     }
   }
-  gather_weight_gradient(s_, scratch, count, part_floats(), t.dweight);
+  gather_weight_gradient(s_, {s_.kernel_h, tile_}, scratch, count, part_floats(), t.dweight);
   for (int64_t co = 0; co < s_.c_out; ++co) {
     t.dbias[co] = 0;
     for (int64_t part = 0; part < count; ++part)

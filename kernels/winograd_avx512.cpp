@@ -10,7 +10,8 @@
 
 namespace earshot {
 
-const WinogradKernels& winograd_avx512(int64_t taps) {
+const WinogradKernels& winograd_avx512(int64_t taps, int64_t tile) {
+  if (tile == 6) return kForwardKernels<Avx512, CookToom<4, 6>>;
   return taps == 4 ? kWinogradKernels<Avx512, CookToom<4>> : kWinogradKernels<Avx512, CookToom<3>>;
 }
 

@@ -9,26 +9,27 @@
 namespace earshot {
 namespace {
 
-constexpr int kTile = kWinogradTile;
 alignas(64) constexpr float kZeros[512] = {};
 
 struct Position {
   int64_t n, h, w;  // example and first output cell
 };
 
+template <int kTile>
 EARSHOT_INLINE Position position(const PooledConvShape& s, int64_t tile) {
   const int64_t across = (s.w + kTile - 1) / kTile, down = (s.h + kTile - 1) / kTile;
   return {tile / (across * down), tile / across % down * kTile, tile % across * kTile};
 }
 
-/// Where the kSize^2 cells around a tile lie; zeros outside of the plane.
-template <int kSize>
+/// Where the cells around a tile lie; zeros outside of the plane.
+template <class Filter>
 struct Cells {
+  static constexpr int kSize = Filter::kPoints;
   const float* at[kSize * kSize];
 
   EARSHOT_INLINE void locate(const PooledConvShape& s, const float* x, const TileBlock& block,
                              int64_t t) {
-    const Position p = position(s, block.first + t);
+    const Position p = position<Filter::kOutputs>(s, block.first + t);
     const int64_t h0 = p.h - (s.kernel_h - 1) / 2, w0 = p.w - (s.kernel_w - 1) / 2;
     for (int i = 0; i < kSize; ++i)
       for (int j = 0; j < kSize; ++j) {
@@ -97,9 +98,9 @@ EARSHOT_INLINE void transform(const Source& cells, int64_t c, float* to, int64_t
 /// y = (A^T m A) for one lane of channels.
 template <class Isa, class Filter>
 EARSHOT_INLINE void transform_back(const float* m, int64_t stride,
-                                   typename Isa::Lanes (*y)[kTile]) {
+                                   typename Isa::Lanes (*y)[Filter::kOutputs]) {
   using Lanes = typename Isa::Lanes;
-  constexpr int kPoints = Filter::kPoints;
+  constexpr int kPoints = Filter::kPoints, kTile = Filter::kOutputs;
   Lanes half[kTile][kPoints];
   for (int l = 0; l < kPoints; ++l) {
     Lanes column[kPoints], cells[kTile];
@@ -116,7 +117,7 @@ struct Input {
   template <class Isa, class Filter>
   EARSHOT_INLINE static void run(const PooledConvShape& s, const float* x, const TileBlock& block,
                                  float* v) {
-    Cells<Filter::kPoints> cells;
+    Cells<Filter> cells;
     for (int64_t t = 0; t < block.rows; ++t) {
       cells.locate(s, x, block, t);
       for (int64_t c = 0; c < s.c_in; c += Isa::kLane)
@@ -130,7 +131,7 @@ EARSHOT_INLINE void gradient_input_of(const PooledConvShape& s, const PooledConv
                                       const TileBlock& block, float* v) {
   GradientCells<Filter::kPoints, kPooled> cells;
   for (int64_t i = 0; i < block.rows; ++i) {
-    Position p = position(s, block.first + i);
+    Position p = position<Filter::kOutputs>(s, block.first + i);
     p.h -= s.kernel_h / 2;  // the turned kernel begins with what was its end
     p.w -= s.kernel_w / 2;
     cells.locate(s, t, p, i < block.count);
@@ -143,9 +144,10 @@ template <class Isa, class Filter, bool kPooled>
 EARSHOT_INLINE void gradient_output_of(const PooledConvShape& s, const PooledConvBackward& t,
                                        const TileBlock& block, float* m, float* dbias) {
   using Lanes = typename Isa::Lanes;
+  constexpr int kTile = Filter::kOutputs;
   GradientCells<kTile, kPooled> cells;
   for (int64_t i = 0; i < block.rows; ++i) {
-    cells.locate(s, t, position(s, block.first + i), i < block.count);
+    cells.locate(s, t, position<kTile>(s, block.first + i), i < block.count);
     for (int64_t c = 0; c < s.c_out; c += Isa::kLane) {
       Lanes sum{}, value;
       for (int k = 0; k < kTile * kTile; ++k) {
@@ -195,7 +197,7 @@ struct SumOfProducts {
 };
 
 /// The windows of one tile that lie in the output; which cell won them where kWinners.
-template <class Isa, bool kWinners>
+template <class Isa, bool kWinners, int kTile>
 EARSHOT_INLINE void pool_tile(const PooledConvShape& s, const PooledConvForward& t, Position p,
                               int64_t c, const typename Isa::Lanes (*cells)[kTile]) {
   using Lanes = typename Isa::Lanes;
@@ -225,17 +227,18 @@ struct Output {
   template <class Isa, class Filter>
   EARSHOT_INLINE static void run(const PooledConvShape& s, const PooledConvForward& t,
                                  const TileBlock& block, const float* m) {
+    constexpr int kTile = Filter::kOutputs;
     for (int64_t i = 0; i < block.count; ++i) {
-      const Position p = position(s, block.first + i);
+      const Position p = position<kTile>(s, block.first + i);
       for (int64_t c = 0; c < s.c_out; c += Isa::kLane) {
         typename Isa::Lanes cells[kTile][kTile];
         transform_back<Isa, Filter>(m + i * s.c_out + c, block.rows * s.c_out, cells);
         for (auto& row : cells)
           for (auto& cell : row) cell += Isa::load(t.bias + c);
         if (t.argmax)
-          pool_tile<Isa, true>(s, t, p, c, cells);
+          pool_tile<Isa, true, kTile>(s, t, p, c, cells);
         else
-          pool_tile<Isa, false>(s, t, p, c, cells);
+          pool_tile<Isa, false, kTile>(s, t, p, c, cells);
       }
     }
   }
@@ -245,8 +248,9 @@ struct Gradient {
   template <class Isa, class Filter>
   EARSHOT_INLINE static void run(const PooledConvShape& s, float* dx, const TileBlock& block,
                                  const float* m) {
+    constexpr int kTile = Filter::kOutputs;
     for (int64_t i = 0; i < block.count; ++i) {
-      const Position p = position(s, block.first + i);
+      const Position p = position<kTile>(s, block.first + i);
       for (int64_t c = 0; c < s.c_in; c += Isa::kLane) {
         typename Isa::Lanes cells[kTile][kTile];
         transform_back<Isa, Filter>(m + i * s.c_in + c, block.rows * s.c_in, cells);
@@ -272,6 +276,10 @@ constexpr WinogradKernels kWinogradKernels{2 * Isa::kLane,
                                            entry<Isa, Filter, SumOfProducts>,
                                            entry<Isa, Filter, Output>,
                                            entry<Isa, Filter, Gradient>};
+template <class Isa, class Filter>
+constexpr WinogradKernels kForwardKernels{
+    2 * Isa::kLane, entry<Isa, Filter, Input>,  nullptr, nullptr, entry<Isa, Filter, Product>,
+    nullptr,        entry<Isa, Filter, Output>, nullptr};
 
 }  // namespace
 }  // namespace earshot

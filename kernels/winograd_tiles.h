@@ -10,13 +10,12 @@
 
 namespace earshot {
 
-constexpr int64_t kWinogradTile = 4;  // output cells a side
-
 /// Tiles are counted through the batch, row by row. Those past `count` are zeros.
 struct TileBlock {
   int64_t first, count, rows;
 };
 
+/// Those of gradients are null for tiles of 6x6.
 struct WinogradKernels {
   int64_t panel;  // columns of a packed weight panel
   /// B^T x B: v [points^2][rows][c_in]
@@ -36,8 +35,9 @@ struct WinogradKernels {
   void (*gradient)(const PooledConvShape& s, float* dx, const TileBlock& block, const float* m);
 };
 
-// Kernels of 3 or 4 taps a side.
-const WinogradKernels& winograd_avx2(int64_t taps);
-const WinogradKernels& winograd_avx512(int64_t taps);  // only where best_simd() allows
+// Kernels of 3 or 4 taps a side; tiles of 4 output cells a side, or of 6 with 4 taps.
+const WinogradKernels& winograd_avx2(int64_t taps, int64_t tile);
+const WinogradKernels& winograd_avx512(int64_t taps,
+                                       int64_t tile);  // only where best_simd() allows
 
 }  // namespace earshot

@@ -43,10 +43,13 @@ class OwnConvolution : public Convolution {
 
 class WinogradConvolution : public OwnConvolution {
  public:
-  explicit WinogradConvolution(const ConvolutionShape& shape)
-      : OwnConvolution(shape), winograd_(kernel_shape(shape), omp_get_max_threads()) {}
+  WinogradConvolution(const ConvolutionShape& shape, int64_t tile)
+      : OwnConvolution(shape),
+        tile_(tile),
+        winograd_(kernel_shape(shape), omp_get_max_threads(), tile) {}
   int64_t forward_scratch() const override { return winograd_.forward_scratch() * kFloat; }
   int64_t backward_scratch() const override {
+    if (tile_ != Winograd::kTile) return 0;
     return std::max(winograd_.data_scratch(), winograd_.weight_scratch()) * kFloat;
   }
   void forward(const ConvolutionForward& t) override {
@@ -57,9 +60,12 @@ class WinogradConvolution : public OwnConvolution {
     winograd_.weight_gradient(own, own.scratch);
     if (own.dx) winograd_.data_gradient(own, own.scratch);
   }
-  std::string implementation() const override { return "winograd"; }
+  std::string implementation() const override {
+    return tile_ == Winograd::kTile ? "winograd" : "winograd of larger tiles";
+  }
 
  private:
+  int64_t tile_;
   Winograd winograd_;
 };
 
@@ -122,7 +128,9 @@ std::unique_ptr<Convolution> make_cpu_convolution(const ConvolutionShape& shape,
   if (use.pooled != PooledBackward::kFastest)
     return make_dense_convolution(shape, use.pooled, layer);
   if (mono_conv_fits(s)) return std::make_unique<MonoConvolution>(shape, layer);
-  if (Winograd::pays(s)) return std::make_unique<WinogradConvolution>(shape);
+  if (use.gradients == Gradients::kNone && Winograd::pays(s, Winograd::kForwardTile))
+    return std::make_unique<WinogradConvolution>(shape, Winograd::kForwardTile);
+  if (Winograd::pays(s)) return std::make_unique<WinogradConvolution>(shape, Winograd::kTile);
   if (LineConv::pays(s)) return std::make_unique<LineConvolution>(shape, layer);
   return make_dense_convolution(shape, use.pooled, layer);
 }

@@ -49,7 +49,7 @@ const ConvolutionShape kShapes[] = {
     {1, 1, 4, 3, 17, 1, 11, 1, 1},  // a kernel longer than its input
     {2, 3, 4, 7, 100, 4, 4, 3, 4},
     // Enough tiles for minimal filtering on the CPU
-    {1, 33, 35, 32, 32, 4, 4, 2, 2},
+    {2, 33, 35, 32, 32, 4, 4, 2, 2},
     {1, 33, 35, 32, 32, 3, 3, 1, 1},
     {1, 1, 300, 32, 32, 1, 11, 1, 16},
     {2, 1, 160, 32, 32, 1, 9, 1, 1},
@@ -92,6 +92,7 @@ class ConvolutionTest : public testing::TestWithParam<std::tuple<TestBackend, Co
     to.weight.set(weight);
     to.bias.set(bias);
   }
+  void forward_matches(OnDevice& planned);
   void backward_matches(OnDevice& planned);
   ConvolutionShape s = std::get<1>(GetParam());
   Precision precision = std::get<0>(GetParam()).precision;
@@ -119,16 +120,24 @@ TEST_P(ConvolutionTest, ForwardOfCoarseValuesIsExact) {
   }
 }
 
-TEST_P(ConvolutionTest, ForwardMatches) {
-  fill(smooth);
-  on.forward();
+void ConvolutionTest::forward_matches(OnDevice& planned) {
+  fill(smooth, planned);
+  planned.forward();
   const Pooled expected = reference::convolution(s, widen(x), widen(weight), widen(bias));
   const Values ax = absolute(widen(x)), aw = absolute(widen(weight)), ab = absolute(widen(bias));
-  const Values sizes = !winograd()       ? reference::convolution(s, ax, aw, ab).y
-                       : s.kernel_h == 1 ? reference::line_output_sizes(s, ax, aw, ab)
-                                         : reference::winograd_output_sizes(s, ax, aw, ab);
-  const int64_t terms = winograd() ? reference::winograd_terms(s, taps) : taps;
-  expect_close(on.y.get(), expected.y, product_rounding(precision, terms, sizes), "y");
+  const int64_t tile = planned.plan->implementation() == "winograd of larger tiles" ? 6 : 4;
+  const Values sizes = !winograd(planned) ? reference::convolution(s, ax, aw, ab).y
+                       : s.kernel_h == 1  ? reference::line_output_sizes(s, ax, aw, ab)
+                                          : reference::winograd_output_sizes(s, tile, ax, aw, ab);
+  const int64_t terms = winograd(planned) ? reference::winograd_terms(s, tile, taps) : taps;
+  expect_close(planned.y.get(), expected.y, product_rounding(precision, terms, sizes), "y");
+}
+
+TEST_P(ConvolutionTest, ForwardMatches) { forward_matches(on); }
+
+TEST_P(ConvolutionTest, ForwardMatchesWhereNoGradientFollows) {
+  OnDevice inference(on.backend, s, {Gradients::kNone});
+  forward_matches(inference);
 }
 
 void ConvolutionTest::backward_matches(OnDevice& planned) {
@@ -196,6 +205,15 @@ INSTANTIATE_TEST_SUITE_P(Shapes, ConvolutionTest,
                                               std::get<0>(of.param).name, c.n, c.h, c.w, c.c_in,
                                               c.c_out, c.kernel_h, c.kernel_w, c.pool_h, c.pool_w);
                          });
+
+TEST(ConvolutionChoice, LargerTilesOnlyWithoutGradients) {
+  Backend& cpu = open_backend({"cpu", Precision::kF32});
+  const auto implementation = [&](Gradients gradients) {
+    return cpu.convolution({2, 33, 35, 32, 32, 4, 4, 2, 2}, {gradients}, "test")->implementation();
+  };
+  EXPECT_EQ(implementation(Gradients::kNone), "winograd of larger tiles");
+  EXPECT_EQ(implementation(Gradients::kWeight), "winograd");
+}
 
 class ConvolutionErrors : public BackendTest {};
 

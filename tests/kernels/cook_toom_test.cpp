@@ -4,18 +4,22 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
-#include <numeric>
+#include <utility>
 
 #include "tests/reference/compare.h"
 
 namespace earshot {
 namespace {
 
-/// Numerators and denominators here stay far below 2^63.
+/// Numerators and denominators here stay far below 2^127.
+__extension__ using Integer = __int128;
+
 struct Rational {
-  int64_t top, bottom;
-  Rational(int64_t n, int64_t d) {  // NOLINT
-    const int64_t common = std::gcd(n, d) * (d < 0 ? -1 : 1);
+  Integer top, bottom;
+  Rational(Integer n, Integer d) {
+    Integer common = n < 0 ? -n : n;
+    for (Integer rest = d; rest != 0;) common = std::exchange(rest, common % rest);
+    if ((common < 0) != (d < 0)) common = -common;
     top = n / common;
     bottom = d / common;
   }
@@ -36,7 +40,7 @@ struct Rational {
 
 template <class Filter>
 class CookToomOf : public testing::Test {};
-using Filters = testing::Types<CookToom<3>, CookToom<4>>;
+using Filters = testing::Types<CookToom<3>, CookToom<4>, CookToom<4, 6>>;
 TYPED_TEST_SUITE(CookToomOf, Filters);
 
 /// G[k][j] = p_k^j / N_k, which the table holds rounded.

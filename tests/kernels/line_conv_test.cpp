@@ -41,7 +41,7 @@ TEST_P(LineConvTest, ForwardMatches) {
   const Output out = forward(2);
   const auto expected = reference::convolution(s, widen(x), widen(weight), widen(bias));
   const Values tolerance =
-      rounding(growth(reference::winograd_terms(s, s.c_in * (s.kernel_w + 3) / 4)),
+      rounding(growth(reference::winograd_terms(s, 4, s.c_in * (s.kernel_w + 3) / 4)),
                reference::line_output_sizes(s, absolute(widen(x)), absolute(widen(weight)),
                                             absolute(widen(bias))));
   expect_close(out.y, expected.y, tolerance, "y");

@@ -11,6 +11,7 @@ using reference::Values;
 struct Case {
   ConvolutionShape shape;
   Simd simd;
+  int64_t tile;
 };
 
 PooledConvShape pooled(const ConvolutionShape& s) {
@@ -30,7 +31,7 @@ class WinogradTest : public testing::TestWithParam<Case> {
   Output forward(int threads, bool winners = true) {
     Output out{std::vector<float>(static_cast<size_t>(s.y().count()), kNan), {}};
     if (s.pooled() && winners) out.argmax.assign(out.y.size(), 255);
-    const Winograd winograd(pooled(s), threads, GetParam().simd);
+    const Winograd winograd(pooled(s), threads, tile, GetParam().simd);
     Scratch scratch(winograd.forward_scratch());
     winograd.forward({x.data(), weight.data(), bias.data(), out.y.data(), out.argmax.data()},
                      scratch.data());
@@ -42,7 +43,7 @@ class WinogradTest : public testing::TestWithParam<Case> {
   Gradients backward(const Output& saved, int threads) {
     Gradients g{std::vector<float>(x.size(), kNan), std::vector<float>(weight.size(), kNan),
                 std::vector<float>(bias.size(), kNan)};
-    const Winograd winograd(pooled(s), threads, GetParam().simd);
+    const Winograd winograd(pooled(s), threads, tile, GetParam().simd);
     Scratch for_data(winograd.data_scratch()), for_weight(winograd.weight_scratch());
     const PooledConvBackward t{x.data(),  weight.data(), saved.y.data(),   saved.argmax.data(),
                                dy.data(), g.dx.data(),   g.dweight.data(), g.dbias.data(),
@@ -53,6 +54,7 @@ class WinogradTest : public testing::TestWithParam<Case> {
   }
 
   ConvolutionShape s = GetParam().shape;
+  int64_t tile = GetParam().tile;
   std::vector<float> x = random_values(s.x().count(), 1);
   std::vector<float> weight = random_values(s.weight().count(), 2);
   std::vector<float> bias = random_values(s.c_out, 3);
@@ -63,17 +65,19 @@ TEST_P(WinogradTest, ForwardMatches) {
   const Output out = forward(2);
   const auto expected = reference::convolution(s, widen(x), widen(weight), widen(bias));
   const Values tolerance =
-      rounding(growth(reference::winograd_terms(s, s.c_in)),
-               reference::winograd_output_sizes(s, absolute(widen(x)), absolute(widen(weight)),
-                                                absolute(widen(bias))));
+      rounding(growth(reference::winograd_terms(s, tile, s.c_in)),
+               reference::winograd_output_sizes(s, tile, absolute(widen(x)),
+                                                absolute(widen(weight)), absolute(widen(bias))));
   expect_close(out.y, expected.y, tolerance, "y");
-  expect_small_deviation(out.y, expected.y, "y");
+  expect_small_deviation(out.y, expected.y, "y",
+                         tile == Winograd::kTile ? kDeviation : kDeviationOfLargerTiles);
   if (!s.pooled()) return;
   expect_winners(s, reference::convolve(s, widen(x), widen(weight), widen(bias)), out.argmax,
                  expected.y, tolerance);
 }
 
 TEST_P(WinogradTest, GradientsMatch) {
+  if (tile != Winograd::kTile) GTEST_SKIP() << "forward alone";
   const Output out = forward(2);
   const Gradients g = backward(out, 2);
   const reference::Pooled saved{
@@ -84,10 +88,10 @@ TEST_P(WinogradTest, GradientsMatch) {
       s, absolute(widen(x)), absolute(widen(weight)),
       reference::max_pool_relu_backward({s.n, s.h, s.w, s.c_out, s.pool_h, s.pool_w}, saved.y,
                                         saved.argmax, absolute(widen(dy))));
-  expect_close(g.dx, expected.dx, rounding(growth(reference::winograd_terms(s, s.c_out)), sizes.dx),
-               "dx");
+  expect_close(g.dx, expected.dx,
+               rounding(growth(reference::winograd_terms(s, tile, s.c_out)), sizes.dx), "dx");
   expect_close(g.dweight, expected.dweight,
-               rounding(growth(reference::winograd_terms(s, s.y().rows())), sizes.dweight),
+               rounding(growth(reference::winograd_terms(s, tile, s.y().rows())), sizes.dweight),
                "dweight");
   expect_small_deviation(g.dx, expected.dx, "dx");
   expect_small_deviation(g.dweight, expected.dweight, "dweight");
@@ -104,6 +108,7 @@ TEST_P(WinogradTest, BitsDoNotDependOnThreads) {
   const Output one = forward(1), three = forward(3);
   EXPECT_EQ(one.y, three.y);
   EXPECT_EQ(one.argmax, three.argmax);
+  if (tile != Winograd::kTile) return;
   const Gradients a = backward(one, 1), b = backward(one, 3);
   EXPECT_EQ(a.dx, b.dx);
   EXPECT_EQ(a.dweight, b.dweight);
@@ -115,21 +120,25 @@ std::vector<Case> cases() {
   const ConvolutionShape shapes[] = {
       {1, 1, 1, 32, 32, 4, 4, 1, 1},   // one cell
       {2, 9, 11, 64, 64, 4, 4, 2, 2},  // a last row and column that no window has
-      {1, 12, 13, 32, 64, 4, 4, 1, 1}, {3, 8, 12, 64, 32, 4, 4, 4, 1},  // more tiles than a block
-      {5, 13, 26, 64, 32, 4, 4, 2, 4},                                  // parts of several blocks
+      {1, 12, 13, 32, 64, 4, 4, 1, 1}, {2, 33, 35, 32, 32, 4, 4, 2, 2},
+      {3, 8, 12, 64, 32, 4, 4, 4, 1},   // more tiles than a block
+      {5, 13, 26, 64, 32, 4, 4, 2, 4},  // parts of several blocks
       {1, 7, 10, 64, 128, 3, 3, 2, 4}, {2, 5, 9, 32, 96, 3, 3, 1, 1},
       {2, 4, 3, 160, 32, 3, 3, 2, 2},
   };
   std::vector<Case> all;
   for (const ConvolutionShape& shape : shapes)
-    for (const Simd simd : {Simd::kAvx2, Simd::kAvx512}) all.push_back({shape, simd});
+    for (const Simd simd : {Simd::kAvx2, Simd::kAvx512})
+      for (const int64_t tile : {Winograd::kTile, Winograd::kForwardTile})
+        if (Winograd::fits(pooled(shape), tile)) all.push_back({shape, simd, tile});
   return all;
 }
 
 INSTANTIATE_TEST_SUITE_P(Shapes, WinogradTest, testing::ValuesIn(cases()), [](const auto& of) {
   const ConvolutionShape& s = of.param.shape;
-  return fmt::format("n{}h{}w{}_c{}to{}_k{}_p{}x{}_{}", s.n, s.h, s.w, s.c_in, s.c_out, s.kernel_h,
-                     s.pool_h, s.pool_w, of.param.simd == Simd::kAvx2 ? "avx2" : "avx512");
+  return fmt::format("n{}h{}w{}_c{}to{}_k{}_p{}x{}_tile{}_{}", s.n, s.h, s.w, s.c_in, s.c_out,
+                     s.kernel_h, s.pool_h, s.pool_w, of.param.tile,
+                     of.param.simd == Simd::kAvx2 ? "avx2" : "avx512");
 });
 
 TEST(WinogradFits, OnlyWhatItComputes) {
@@ -144,6 +153,13 @@ TEST(WinogradFits, OnlyWhatItComputes) {
     spoil(bad);
     EXPECT_FALSE(Winograd::fits(bad));
   }
+  EXPECT_TRUE(Winograd::fits(good, Winograd::kForwardTile));
+  PooledConvShape bad = good;
+  bad.pool_w = 4;  // windows across tiles
+  EXPECT_FALSE(Winograd::fits(bad, Winograd::kForwardTile));
+  bad = good;
+  bad.kernel_h = bad.kernel_w = 3;
+  EXPECT_FALSE(Winograd::fits(bad, Winograd::kForwardTile));
 }
 
 }  // namespace

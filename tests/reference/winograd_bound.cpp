@@ -7,7 +7,7 @@
 namespace earshot::reference {
 namespace {
 
-constexpr int64_t kTile = 4;
+constexpr int64_t kTile = 4;  // of gradients, and along one axis
 using Rows = std::vector<Values>;
 
 template <class Matrix>
@@ -28,13 +28,15 @@ Rows transposed(const Rows& rows) {
 }
 
 struct Transforms {
-  explicit Transforms(int64_t taps) {
+  explicit Transforms(int64_t taps, int64_t tile = kTile) {
     const auto take = [this]<class Filter>() {
       input = absolute_rows(Filter::input());
       filter = absolute_rows(Filter::filter());
       output = absolute_rows(Filter::output());
     };
-    if (taps == 4)
+    if (tile == 6)
+      take.operator()<CookToom<4, 6>>();
+    else if (taps == 4)
       take.operator()<CookToom<4>>();
     else
       take.operator()<CookToom<3>>();
@@ -73,16 +75,16 @@ Values cells_of(const Shape& plane, const Values& x, int64_t n, int64_t h0, int6
 }
 
 template <class Visit>
-void for_each_tile(const Shape& plane, const Visit& visit) {
+void for_each_tile(const Shape& plane, int64_t tile, const Visit& visit) {
   for (int64_t n = 0; n < plane.n; ++n)
-    for (int64_t h = 0; h < plane.h; h += kTile)
-      for (int64_t w = 0; w < plane.w; w += kTile) visit(n, h, w);
+    for (int64_t h = 0; h < plane.h; h += tile)
+      for (int64_t w = 0; w < plane.w; w += tile) visit(n, h, w);
 }
 
 /// Of the unpooled output; weight [c_out, taps, taps, c_in], `before` cells of padding.
 Values filtered(const Shape& plane, const Values& x, int64_t c_out, int64_t taps, int64_t before,
-                const Values& weight) {
-  const Transforms t(taps);
+                const Values& weight, int64_t tile = kTile) {
+  const Transforms t(taps, tile);
   const size_t points = t.input.size() * t.input.size(), c_in = static_cast<size_t>(plane.c);
   Rows u;
   for (int64_t o = 0; o < c_out; ++o) {
@@ -90,16 +92,16 @@ Values filtered(const Shape& plane, const Values& x, int64_t c_out, int64_t taps
     u.push_back(both_sides(t.filter, {first, first + taps * taps * plane.c}, c_in));
   }
   Values y(static_cast<size_t>(plane.n * plane.h * plane.w * c_out));
-  for_each_tile(plane, [&](int64_t n, int64_t h, int64_t w) {
+  for_each_tile(plane, tile, [&](int64_t n, int64_t h, int64_t w) {
     const Values v =
         both_sides(t.input, cells_of(plane, x, n, h - before, w - before, t.input.size()), c_in);
     for (int64_t o = 0; o < c_out; ++o) {
       Values m(points);
       for (size_t i = 0; i < v.size(); ++i) m[i / c_in] += v[i] * u[o][i];
       const Values cells = both_sides(transposed(t.output), m, 1);
-      for (int64_t i = 0; i < kTile && h + i < plane.h; ++i)
-        for (int64_t j = 0; j < kTile && w + j < plane.w; ++j)
-          y[((n * plane.h + h + i) * plane.w + w + j) * c_out + o] = cells[i * kTile + j];
+      for (int64_t i = 0; i < tile && h + i < plane.h; ++i)
+        for (int64_t j = 0; j < tile && w + j < plane.w; ++j)
+          y[((n * plane.h + h + i) * plane.w + w + j) * c_out + o] = cells[i * tile + j];
     }
   });
   return y;
@@ -109,7 +111,7 @@ Values weight_sizes(const ConvolutionShape& s, const Values& x, const Values& gr
   const Transforms t(s.kernel_h);
   const size_t c_in = s.c_in, c_out = s.c_out, points = t.input.size() * t.input.size();
   std::vector<Values> sums(c_out, Values(points * c_in));
-  for_each_tile(s.x(), [&](int64_t n, int64_t h, int64_t w) {
+  for_each_tile(s.x(), kTile, [&](int64_t n, int64_t h, int64_t w) {
     const int64_t before = (s.kernel_h - 1) / 2;
     const Values v =
         both_sides(t.input, cells_of(s.x(), x, n, h - before, w - before, t.input.size()), c_in);
@@ -127,13 +129,13 @@ Values weight_sizes(const ConvolutionShape& s, const Values& x, const Values& gr
 
 }  // namespace
 
-int64_t winograd_terms(const ConvolutionShape& s, int64_t sum) {
-  return sum + 4 * (s.kernel_h + kTile - 1);  // two transforms of two sides
+int64_t winograd_terms(const ConvolutionShape& s, int64_t tile, int64_t sum) {
+  return sum + 4 * (s.kernel_h + tile - 1);  // two transforms of two sides
 }
 
-Values winograd_output_sizes(const ConvolutionShape& s, const Values& x, const Values& weight,
-                             const Values& bias) {
-  Values y = filtered(s.x(), x, s.c_out, s.kernel_h, (s.kernel_h - 1) / 2, weight);
+Values winograd_output_sizes(const ConvolutionShape& s, int64_t tile, const Values& x,
+                             const Values& weight, const Values& bias) {
+  Values y = filtered(s.x(), x, s.c_out, s.kernel_h, (s.kernel_h - 1) / 2, weight, tile);
   for (size_t i = 0; i < y.size(); ++i) y[i] += bias[i % bias.size()];
   return max_pool({s.n, s.h, s.w, s.c_out, s.pool_h, s.pool_w}, y).y;
 }

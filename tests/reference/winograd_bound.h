@@ -7,19 +7,21 @@
 
 namespace earshot::reference {
 
-/// Rounded sums behind one output: of the input channels and the transforms.
-int64_t winograd_terms(const ConvolutionShape& s, int64_t sum);
+/// Rounded sums behind one output: of the input channels and the transforms. `tile`: output cells a
+/// side.
+int64_t winograd_terms(const ConvolutionShape& s, int64_t tile, int64_t sum);
 
 // Arguments are absolute values.
-Values winograd_output_sizes(const ConvolutionShape& s, const Values& x, const Values& weight,
-                             const Values& bias);  // as y: of the largest cell of a window
+/// As y: of the largest cell of a window.
+Values winograd_output_sizes(const ConvolutionShape& s, int64_t tile, const Values& x,
+                             const Values& weight, const Values& bias);
 /// The same of kernels/line_conv.h.
 Values line_output_sizes(const ConvolutionShape& s, const Values& x, const Values& weight,
                          const Values& bias);
 struct WinogradSizes {
   Values dx, dweight;
 };
-/// `gradient` is that in front of the pool and the ReLU.
+/// Of tiles of 4x4; `gradient` is that in front of the pool and the ReLU.
 WinogradSizes winograd_gradient_sizes(const ConvolutionShape& s, const Values& x,
                                       const Values& weight, const Values& gradient);
 
