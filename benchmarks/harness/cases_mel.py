@@ -1,4 +1,4 @@
-"""Samples to log-mel against librosa, torchaudio and kaldi-native-fbank, all cores."""
+"""Samples to log-mel against librosa, torchaudio, kaldi-native-fbank and DALI, all cores."""
 import subprocess
 
 from harness.cases_step import HEAP_KEPT
@@ -8,7 +8,8 @@ from harness.workers import Side
 BOUND_DB = 1e-3
 LIBRARIES = {"librosa": ("librosa", ("one thread", "threads", "processes")),
              "torchaudio": ("torchaudio", ("threads",)),
-             "kaldi": ("kaldi_native_fbank", ("one thread", "threads"))}
+             "kaldi": ("kaldi_native_fbank", ("one thread", "threads")),
+             "dali": ("nvidia.dali", ("threads",))}
 
 
 def agree(ready):

@@ -6,8 +6,9 @@ from harness.workers import Side
 
 # Relative Euclidean distance from our outputs. A max-pool whose winner is decided by rounding sends
 # one cell's gradient elsewhere, which moves whole gradients by a percent; a wrong layer moves them
-# by their own length.
-BOUNDS = {"output": 5e-3, "gradient": 0.2, "median gradient": 0.05}
+# by their own length. As wide as what eager PyTorch's batch norm, channels last, rounds away; its
+# other forms are 1e-5 from ours.
+BOUNDS = {"output": 1e-2, "gradient": 0.2, "median gradient": 0.1}
 BOUNDS_BF16 = {"output": 5e-2, "gradient": 1.0, "median gradient": 0.5}  # 8 bits of mantissa
 MODELS = {"cnn-audio": "step/cnn-audio", "cnn-spec": "step/cnn-spec", "cnn-comb": "step/head"}
 # glibc gives large blocks back to the system after every step and faults them in again; users who
@@ -29,24 +30,27 @@ def agreement(bounds):
     return agree
 
 
+# What --quick tries: on a CPU what won the full form, by network.
+LIKELIEST = {"cnn-audio": ["eager contiguous"], "cnn-spec": ["eager channels_last"],
+             "cnn-comb": ["compile channels_last"]}
+LIKELIEST_ON_GPU = ["eager channels_last", "graph channels_last", "max-autotune channels_last"]
+
+
 def torch_variants(context, model):
-    """(name, variant of rivals/torch_step.py, environment), the likeliest best first."""
-    heap = {} if context.on_gpu() else HEAP_KEPT
-    note = "" if context.on_gpu() else ", heap kept"
-    out = [("eager channels_last" + note, "eager channels_last", heap)]
-    if context.on_gpu():
-        out += [(v, v, {}) for v in ("graph channels_last", "max-autotune channels_last")]
-    if context.quick:
-        return out
-    if heap:
-        out.append(("eager channels_last", "eager channels_last", {}))
-    out += [("compile channels_last" + note, "compile channels_last", heap),
-            ("eager contiguous" + note, "eager contiguous", heap)]
-    if model != "cnn-spec":
-        out += [(v + note, v, heap) for v in ("compile conv1d", "eager conv1d")]
-    if context.on_gpu():
-        out += [(v, v, {}) for v in ("graph contiguous", "reduce-overhead channels_last")]
-    return out
+    """(name, variant of rivals/torch_step.py, environment)."""
+    gpu = context.on_gpu()
+    variants = list(LIKELIEST_ON_GPU if gpu else LIKELIEST[model])
+    if not context.quick:
+        variants += ["eager channels_last", "compile channels_last", "eager contiguous"]
+        if model != "cnn-spec":
+            variants += ["compile conv1d", "eager conv1d"]
+        if gpu:
+            variants += ["graph contiguous", "reduce-overhead channels_last"]
+    variants = list(dict.fromkeys(variants))
+    if gpu:
+        return [(v, v, {}) for v in variants]
+    plain = [] if context.quick else [("eager channels_last", "eager channels_last", {})]
+    return [(v + ", heap kept", v, HEAP_KEPT) for v in variants] + plain
 
 
 class Case:

@@ -11,8 +11,8 @@ HERE = pathlib.Path(__file__).resolve().parents[1] / "rivals"
 PROBE = """
 import importlib, json
 out = {}
-for name in ("torch", "torchaudio", "jax", "librosa", "kaldi_native_fbank", "soundfile", "numpy",
-             "matplotlib"):
+for name in ("torch", "torchaudio", "jax", "librosa", "kaldi_native_fbank", "nvidia.dali", "soundfile",
+             "numpy", "matplotlib"):
     try:
         if name == "torchaudio":
             import torchaudio_alone as module
