@@ -92,7 +92,7 @@ class Convolution {
 /// Convolutions in a row, each the input of the next, only the last one pooled.
 struct BlockShape {
   std::vector<ConvolutionShape> convolutions;
-  bool wants_dx;  // backward must give the gradient of x
+  Gradients gradients;
 };
 /// `layers`: of each convolution in order.
 struct BlockForward {

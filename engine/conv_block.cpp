@@ -19,6 +19,11 @@ Form form_of_blocks() {
   fail_usage("EARSHOT_BLOCKS={}: set it to fused, composed or library, or leave it unset", form);
 }
 
+Gradients gradients(const Planner& planner, bool gives_dx) {
+  if (!planner.training) return Gradients::kNone;
+  return gives_dx ? Gradients::kWeightAndInput : Gradients::kWeight;
+}
+
 ConvolutionShape at_batch(ConvolutionShape shape, int64_t n) {
   shape.n = n;
   return shape;
@@ -86,7 +91,7 @@ bool ConvBlock::plan_fused(Planner& planner) {
   if (form_of_blocks() != Form::kFused) return false;
   int64_t forward = 0, backward = 0;
   for (const int64_t n : planner.batches()) {
-    BlockShape shape{{}, wants_dx_};
+    BlockShape shape{{}, gradients(planner, wants_dx_)};
     for (const Unit& u : units_) shape.convolutions.push_back(at_batch(u.shape, n));
     auto& plan = fused_[n] = backend_.fused_block(shape, name_);
     if (!plan) {
@@ -117,13 +122,10 @@ void ConvBlock::plan_composed(Planner& planner) {
     Unit& u = units_[i];
     if (i > 0) planner.advance();
     const bool gives_dx = i > 0 || wants_dx_;
-    const Gradients gradients = !planner.training ? Gradients::kNone
-                                : gives_dx        ? Gradients::kWeightAndInput
-                                                  : Gradients::kWeight;
     int64_t forward = 0, backward = 0;
     for (const int64_t n : planner.batches()) {
-      auto& plan = u.plans[n] =
-          backend_.convolution(at_batch(u.shape, n), {gradients, pooled}, u.name);
+      auto& plan = u.plans[n] = backend_.convolution(
+          at_batch(u.shape, n), {gradients(planner, gives_dx), pooled}, u.name);
       forward = std::max(forward, plan->forward_scratch());
       backward = std::max(backward, plan->backward_scratch());
     }

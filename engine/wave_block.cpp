@@ -3,7 +3,8 @@
 namespace earshot {
 
 std::optional<FusedBlockShape> wave_block(const BlockShape& block) {
-  if (block.wants_dx || block.convolutions.size() != 2) return std::nullopt;
+  if (block.gradients == Gradients::kWeightAndInput || block.convolutions.size() != 2)
+    return std::nullopt;
   const ConvolutionShape &first = block.convolutions[0], &second = block.convolutions[1];
   for (const ConvolutionShape& s : {first, second})
     if (s.h != 1 || s.kernel_h != 1 || s.kernel_w != kFusedTaps || s.pool_h != 1)

@@ -138,11 +138,15 @@ class Range {
   std::array<std::array<float, kBlockCells / 8>, kC> gradients_;
 };
 
-// Forward: tiles of 4 cells as in line_conv.h, this many at once.
-constexpr int64_t kTiles = 48, kInputTiles = kTiles + (kFusedTaps + 3) / 4 - 1;
-constexpr int64_t kInputCells = (kInputTiles - 1) * kLineTile + kLinePoints;
-constexpr int64_t kTransformed = kLinePoints * (kInputTiles + kTiles) * kC;
-constexpr int64_t kGroupDepth = (kFusedTaps + 3) / 4 * kC;
+// Forward as in line_conv.h, this many cells of the output at once.
+constexpr int64_t kCellsAtOnce = 192, kGroups = (kFusedTaps + kLineGroup - 1) / kLineGroup;
+constexpr int64_t kInputTiles = kCellsAtOnce / kLineGroup + kGroups - 1, kMostPoints = 11;
+constexpr int64_t kInputCells = (kInputTiles - 1) * kLineGroup + kMostPoints;
+constexpr int64_t kGroupDepth = kGroups * kC;
+
+int64_t transformed(const LineKernels& line) {
+  return line.points * (kInputTiles + kCellsAtOnce / line.tile) * kC;
+}
 
 }  // namespace
 
@@ -150,34 +154,35 @@ bool fused_block_fits(const FusedBlockShape& s) {
   return s.fits() && s.c_mid == kC && s.c_out == kC;
 }
 
-int64_t fused_block_forward_scratch(const FusedBlockShape& s, int threads) {
-  return s.weight1_count() + kLinePoints * kGroupDepth * kC + threads * kTransformed;
+int64_t fused_block_forward_scratch(const FusedBlockShape& s, int threads, int64_t tile) {
+  const LineKernels& line = line_kernels(tile, Simd::kAvx2);
+  return s.weight1_count() + line.points * kGroupDepth * kC + threads * transformed(line);
 }
 
 void fused_block_forward(const FusedBlockShape& s, const FusedBlockForward& t, int threads,
-                         Simd simd) {
+                         int64_t tile, Simd simd) {
   const MonoKernels& mono = mono_of(simd);
-  const LineKernels& line = simd == Simd::kAvx512 ? line_avx512() : line_avx2();
+  const LineKernels& line = line_kernels(tile, simd);
   const PooledConvShape second = second_convolution(s);
   float* weight1 = t.scratch;
   float* u = weight1 + s.weight1_count();
   transpose_weight1(t.weight1, weight1);
-  transform_line_weight(second, t.weight2, line.panel, u);
+  transform_line_weight(second, line, t.weight2, u);
   const PooledConvShape local{1, 1, kInputCells, kC, kC, 1, 1, 1, 1};
-  const int64_t blocks = (s.out_w() * s.pool / kLineTile + kTiles - 1) / kTiles;
+  const int64_t blocks = (s.out_w() * s.pool + kCellsAtOnce - 1) / kCellsAtOnce;
+  const int64_t tiles = kCellsAtOnce / line.tile, row = line.tile / kLineGroup * kC;
 #pragma omp parallel num_threads(threads)
   {
     Recomputed<kInputCells> z;
-    float* v = u + kLinePoints * kGroupDepth * kC + omp_get_thread_num() * kTransformed;
-    float* m = v + kLinePoints * kInputTiles * kC;
+    float* v = u + line.points * kGroupDepth * kC + omp_get_thread_num() * transformed(line);
+    float* m = v + line.points * kInputTiles * kC;
 #pragma omp for schedule(dynamic, 4)
     for (int64_t b = 0; b < s.n * blocks; ++b) {
-      const LineBlock block{b / blocks, b % blocks * kTiles, kTiles};
-      z.compute(mono, t.x + block.n * s.w, s.w, block.first * kLineTile - kBefore, weight1,
-                t.bias1);
+      const int64_t n = b / blocks, first = b % blocks;
+      z.compute(mono, t.x + n * s.w, s.w, first * kCellsAtOnce - kBefore, weight1, t.bias1);
       line.input(local, z.z, {0, 0, kInputTiles}, v);
-      line.product({v, kInputTiles * kC, kC, u, m, kLinePoints, kTiles, kC, kGroupDepth});
-      line.output(second, {nullptr, nullptr, t.bias2, t.y, t.argmax}, block, m);
+      line.product({v, kInputTiles * kC, row, u, m, line.points, tiles, kC, kGroupDepth});
+      line.output(second, {nullptr, nullptr, t.bias2, t.y, t.argmax}, {n, first * tiles, tiles}, m);
     }
   }
 }

@@ -7,8 +7,8 @@
 // and argmax; backward computes z again. As in pooled_conv.h, only the winner of a window carries a
 // gradient, so backward does 1/pool of a dense one's work.
 //
-// Channels last. On the CPU forward has the bits of mono_conv.h and line_conv.h one after the
-// other.
+// Channels last. On the CPU forward has the bits of mono_conv.h and line_conv.h, of the same tile,
+// one after the other.
 #pragma once
 
 #include <cstdint>
@@ -72,9 +72,10 @@ struct FusedBlockBackward {
 
 /// Whether the CPU has this shape: 32 channels.
 bool fused_block_fits(const FusedBlockShape& s);
-int64_t fused_block_forward_scratch(const FusedBlockShape& s, int threads);
+/// `tile`: LineConv::kTile, or LineConv::kForwardTile where no gradient follows.
+int64_t fused_block_forward_scratch(const FusedBlockShape& s, int threads, int64_t tile);
 void fused_block_forward(const FusedBlockShape& s, const FusedBlockForward& t, int threads,
-                         Simd simd = best_simd());
+                         int64_t tile, Simd simd = best_simd());
 int64_t fused_block_backward_scratch(const FusedBlockShape& s);
 /// The bits do not depend on the number of threads.
 void fused_block_backward(const FusedBlockShape& s, const FusedBlockBackward& t,

@@ -2,6 +2,8 @@
 
 namespace earshot {
 
-const LineKernels& line_avx2() { return kLineKernels<Avx2>; }
+const LineKernels& line_avx2(int64_t tile) {
+  return tile == 8 ? kLineKernels<Avx2, CookToom<4, 8>> : kLineKernels<Avx2, CookToom<4>>;
+}
 
 }  // namespace earshot

@@ -10,6 +10,8 @@
 
 namespace earshot {
 
-const LineKernels& line_avx512() { return kLineKernels<Avx512>; }
+const LineKernels& line_avx512(int64_t tile) {
+  return tile == 8 ? kLineKernels<Avx512, CookToom<4, 8>> : kLineKernels<Avx512, CookToom<4>>;
+}
 
 }  // namespace earshot

@@ -102,19 +102,23 @@ class MonoConvolution : public OwnConvolution {
 /// dense form.
 class LineConvolution : public OwnConvolution {
  public:
-  LineConvolution(const ConvolutionShape& shape, const std::string& layer)
+  LineConvolution(const ConvolutionShape& shape, int64_t tile, const std::string& layer)
       : OwnConvolution(shape),
-        line_(kernel_shape(shape), omp_get_max_threads()),
+        tile_(tile),
+        line_(kernel_shape(shape), omp_get_max_threads(), tile),
         dense_(make_dense_convolution(shape, PooledBackward::kFastest, layer)) {}
   int64_t forward_scratch() const override { return line_.forward_scratch() * kFloat; }
   int64_t backward_scratch() const override { return dense_->backward_scratch(); }
   void forward(const ConvolutionForward& t) override { line_.forward(unwrap(t), t.scratch.f32()); }
   void backward(const ConvolutionBackward& t) override { dense_->backward(t); }
   std::string implementation() const override {
-    return "winograd in one dimension | " + dense_->implementation();
+    return fmt::format("winograd in one dimension{} | {}",
+                       tile_ == LineConv::kTile ? "" : " of larger tiles",
+                       dense_->implementation());
   }
 
  private:
+  int64_t tile_;
   LineConv line_;
   std::unique_ptr<Convolution> dense_;
 };
@@ -131,7 +135,9 @@ std::unique_ptr<Convolution> make_cpu_convolution(const ConvolutionShape& shape,
   if (use.gradients == Gradients::kNone && Winograd::pays(s, Winograd::kForwardTile))
     return std::make_unique<WinogradConvolution>(shape, Winograd::kForwardTile);
   if (Winograd::pays(s)) return std::make_unique<WinogradConvolution>(shape, Winograd::kTile);
-  if (LineConv::pays(s)) return std::make_unique<LineConvolution>(shape, layer);
+  if (use.gradients == Gradients::kNone && LineConv::pays(s, LineConv::kForwardTile))
+    return std::make_unique<LineConvolution>(shape, LineConv::kForwardTile, layer);
+  if (LineConv::pays(s)) return std::make_unique<LineConvolution>(shape, LineConv::kTile, layer);
   return make_dense_convolution(shape, use.pooled, layer);
 }
 

@@ -206,7 +206,7 @@ TEST(FusedBlock, IsTheFirstOneOfTheNetworksOnTheWave) {
       Shape x = table.input;
       x.n = 32;
       for (size_t i = 0; i < table.blocks.size(); ++i) {
-        BlockShape block{{}, i > 0};
+        BlockShape block{{}, i > 0 ? Gradients::kWeightAndInput : Gradients::kWeight};
         const BlockRow& row = table.blocks[i];
         for (const auto& conv : row.convolutions) {
           block.convolutions.push_back(
@@ -224,7 +224,7 @@ TEST(FusedBlock, IsTheFirstOneOfTheNetworksOnTheWave) {
         EXPECT_EQ(shape->c_mid, 32);
         EXPECT_EQ(shape->c_out, 32);
         EXPECT_EQ(shape->pool, seconds == 1 ? 8 : 16);
-        block.wants_dx = true;
+        block.gradients = Gradients::kWeightAndInput;
         EXPECT_FALSE(wave_block(block));
       }
     }

@@ -28,27 +28,27 @@ class FusedBlockTest : public testing::TestWithParam<std::tuple<FusedBlockShape,
     return {std::vector<float>(static_cast<size_t>(s.n * s.w * s.c_mid), kNan),
             std::vector<float>(count, kNan), reference::Cells(count, 255)};
   }
-  Output composed() const {
+  Output composed(int64_t tile) const {
     Output out = empty();
     const PooledConvShape one{s.n, 1, s.w, 1, s.c_mid, 1, kFusedTaps, 1, 1};
     const PooledConvShape two{s.n, 1, s.w, s.c_mid, s.c_out, 1, kFusedTaps, 1, s.pool};
     Scratch scratch(mono_conv_forward_scratch(one));
     mono_conv_forward(one, {x.data(), weight1.data(), bias1.data(), out.z.data(), nullptr},
                       scratch.data(), simd);
-    const LineConv line(two, 1, simd);
+    const LineConv line(two, 1, tile, simd);
     Scratch more(line.forward_scratch());
     line.forward({out.z.data(), weight2.data(), bias2.data(), out.y.data(), out.argmax.data()},
                  more.data());
     return out;
   }
-  Output fused(int threads, bool winners = true) const {
+  Output fused(int64_t tile, int threads, bool winners = true) const {
     Output out = empty();
     if (!winners) out.argmax.clear();
-    Scratch scratch(fused_block_forward_scratch(s, threads));
+    Scratch scratch(fused_block_forward_scratch(s, threads, tile));
     fused_block_forward(s,
                         {x.data(), weight1.data(), bias1.data(), weight2.data(), bias2.data(),
                          out.y.data(), out.argmax.data(), scratch.data()},
-                        threads, simd);
+                        threads, tile, simd);
     return out;
   }
   Gradients backward(const Output& saved) const {
@@ -74,17 +74,19 @@ class FusedBlockTest : public testing::TestWithParam<std::tuple<FusedBlockShape,
 };
 
 TEST_P(FusedBlockTest, ForwardHasTheBitsOfTheComposedKernels) {
-  const Output expected = composed();
-  for (const int threads : {1, 3}) {
-    const Output out = fused(threads);
-    EXPECT_EQ(out.y, expected.y) << threads << " threads";
-    EXPECT_EQ(out.argmax, expected.argmax) << threads << " threads";
+  for (const int64_t tile : {LineConv::kTile, LineConv::kForwardTile}) {
+    const Output expected = composed(tile);
+    for (const int threads : {1, 3}) {
+      const Output out = fused(tile, threads);
+      EXPECT_EQ(out.y, expected.y) << threads << " threads, tile " << tile;
+      EXPECT_EQ(out.argmax, expected.argmax) << threads << " threads, tile " << tile;
+    }
+    EXPECT_EQ(fused(tile, 2, false).y, expected.y) << "without winners, tile " << tile;
   }
-  EXPECT_EQ(fused(2, false).y, expected.y) << "without winners";
 }
 
 TEST_P(FusedBlockTest, GradientsMatch) {
-  const Output saved = composed();
+  const Output saved = composed(LineConv::kTile);
   const Gradients g = backward(saved);
   const ConvolutionShape one{s.n, 1, s.w, 1, s.c_mid, 1, kFusedTaps, 1, 1};
   const ConvolutionShape two{s.n, 1, s.w, s.c_mid, s.c_out, 1, kFusedTaps, 1, s.pool};

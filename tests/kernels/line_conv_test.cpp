@@ -12,9 +12,10 @@ PooledConvShape pooled(const ConvolutionShape& s) {
   return {s.n, s.h, s.w, s.c_in, s.c_out, s.kernel_h, s.kernel_w, s.pool_h, s.pool_w};
 }
 
-class LineConvTest : public testing::TestWithParam<std::tuple<ConvolutionShape, Simd>> {
+class LineConvTest : public testing::TestWithParam<std::tuple<ConvolutionShape, Simd, int64_t>> {
  protected:
   void SetUp() override {
+    if (!LineConv::fits(pooled(s), tile)) GTEST_SKIP() << "windows across tiles";
     if (simd == Simd::kAvx512 && best_simd() != Simd::kAvx512) GTEST_SKIP() << "no AVX-512 here";
   }
   struct Output {
@@ -24,7 +25,7 @@ class LineConvTest : public testing::TestWithParam<std::tuple<ConvolutionShape, 
   Output forward(int threads, bool winners = true) {
     Output out{std::vector<float>(static_cast<size_t>(s.y().count()), kNan), {}};
     if (s.pooled() && winners) out.argmax.assign(out.y.size(), 255);
-    const LineConv line(pooled(s), threads, simd);
+    const LineConv line(pooled(s), threads, tile, simd);
     Scratch scratch(line.forward_scratch());
     line.forward({x.data(), weight.data(), bias.data(), out.y.data(), out.argmax.data()},
                  scratch.data());
@@ -32,6 +33,7 @@ class LineConvTest : public testing::TestWithParam<std::tuple<ConvolutionShape, 
   }
   ConvolutionShape s = std::get<0>(GetParam());
   Simd simd = std::get<1>(GetParam());
+  int64_t tile = std::get<2>(GetParam());
   std::vector<float> x = random_values(s.x().count(), 1);
   std::vector<float> weight = random_values(s.weight().count(), 2);
   std::vector<float> bias = random_values(s.c_out, 3);
@@ -41,11 +43,12 @@ TEST_P(LineConvTest, ForwardMatches) {
   const Output out = forward(2);
   const auto expected = reference::convolution(s, widen(x), widen(weight), widen(bias));
   const Values tolerance =
-      rounding(growth(reference::winograd_terms(s, 4, s.c_in * (s.kernel_w + 3) / 4)),
-               reference::line_output_sizes(s, absolute(widen(x)), absolute(widen(weight)),
+      rounding(growth(reference::winograd_terms(s, tile, s.c_in * (s.kernel_w + 3) / 4)),
+               reference::line_output_sizes(s, tile, absolute(widen(x)), absolute(widen(weight)),
                                             absolute(widen(bias))));
   expect_close(out.y, expected.y, tolerance, "y");
-  expect_small_deviation(out.y, expected.y, "y");
+  expect_small_deviation(out.y, expected.y, "y",
+                         tile == LineConv::kTile ? kDeviation : kDeviationOfLargerTiles);
   if (s.pooled())
     expect_winners(s, reference::convolve(s, widen(x), widen(weight), widen(bias)), out.argmax,
                    expected.y, tolerance);
@@ -72,7 +75,8 @@ INSTANTIATE_TEST_SUITE_P(
                                      ConvolutionShape{2, 1, 21, 128, 96, 1, 7, 1, 4},
                                      ConvolutionShape{1, 1, 33, 32, 32, 1, 16, 1, 16},
                                      ConvolutionShape{1, 1, 7, 64, 32, 1, 2, 1, 1}),
-                     testing::Values(Simd::kAvx2, Simd::kAvx512)));
+                     testing::Values(Simd::kAvx2, Simd::kAvx512),
+                     testing::Values(LineConv::kTile, LineConv::kForwardTile)));
 
 TEST(LineConvFits, OnlyWhatItComputes) {
   const PooledConvShape good{1, 1, 99, 64, 64, 1, 11, 1, 16};
@@ -85,6 +89,10 @@ TEST(LineConvFits, OnlyWhatItComputes) {
     spoil(bad);
     EXPECT_FALSE(LineConv::fits(bad));
   }
+  PooledConvShape narrow = good;
+  narrow.pool_w = 4;
+  EXPECT_TRUE(LineConv::fits(narrow));
+  EXPECT_FALSE(LineConv::fits(narrow, LineConv::kForwardTile));
 }
 
 }  // namespace

@@ -7,7 +7,8 @@
 namespace earshot::reference {
 namespace {
 
-constexpr int64_t kTile = 4;  // of gradients, and along one axis
+constexpr int64_t kTile = 4;   // of gradients
+constexpr int64_t kGroup = 4;  // taps that share a transform along one axis
 using Rows = std::vector<Values>;
 
 template <class Matrix>
@@ -34,7 +35,9 @@ struct Transforms {
       filter = absolute_rows(Filter::filter());
       output = absolute_rows(Filter::output());
     };
-    if (tile == 6)
+    if (tile == 8)
+      take.operator()<CookToom<4, 8>>();
+    else if (tile == 6)
       take.operator()<CookToom<4, 6>>();
     else if (taps == 4)
       take.operator()<CookToom<4>>();
@@ -140,28 +143,28 @@ Values winograd_output_sizes(const ConvolutionShape& s, int64_t tile, const Valu
   return max_pool({s.n, s.h, s.w, s.c_out, s.pool_h, s.pool_w}, y).y;
 }
 
-Values line_output_sizes(const ConvolutionShape& s, const Values& x, const Values& weight,
-                         const Values& bias) {
-  const Transforms t(kTile);
+Values line_output_sizes(const ConvolutionShape& s, int64_t tile, const Values& x,
+                         const Values& weight, const Values& bias) {
+  const Transforms t(kGroup, tile);
   const int64_t points = t.input.size(), c_in = s.c_in, taps = s.kernel_w;
   Values y(static_cast<size_t>(s.unpooled().count()));
-  // Of tap j of output 4 t + i by way of point k, the input cells l: all of |A| |G| |B^T|.
+  // Of tap j of output tile t + i by way of point k, the input cells l: all of |A| |G| |B^T|.
   for (int64_t n = 0; n < s.n; ++n)
     for (int64_t w = 0; w < s.w; ++w)
       for (int64_t o = 0; o < s.c_out; ++o) {
         double& sum = y[(n * s.w + w) * s.c_out + o];
         sum = bias[o];
         for (int64_t c = 0; c < c_in; ++c)
-          for (int64_t first = 0; first < taps; first += kTile)
+          for (int64_t first = 0; first < taps; first += kGroup)
             for (int64_t k = 0; k < points; ++k) {
               double u = 0, v = 0;
-              for (int64_t j = 0; j < kTile && first + j < taps; ++j)
+              for (int64_t j = 0; j < kGroup && first + j < taps; ++j)
                 u += t.filter[k][j] * weight[(o * taps + first + j) * c_in + c];
               for (int64_t l = 0; l < points; ++l) {
-                const int64_t at = w / kTile * kTile + first + l - (taps - 1) / 2;
+                const int64_t at = w / tile * tile + first + l - (taps - 1) / 2;
                 if (at >= 0 && at < s.w) v += t.input[k][l] * x[(n * s.w + at) * c_in + c];
               }
-              sum += t.output[k][w % kTile] * u * v;
+              sum += t.output[k][w % tile] * u * v;
             }
       }
   return max_pool({s.n, s.h, s.w, s.c_out, s.pool_h, s.pool_w}, y).y;

@@ -16,8 +16,8 @@ int64_t winograd_terms(const ConvolutionShape& s, int64_t tile, int64_t sum);
 Values winograd_output_sizes(const ConvolutionShape& s, int64_t tile, const Values& x,
                              const Values& weight, const Values& bias);
 /// The same of kernels/line_conv.h.
-Values line_output_sizes(const ConvolutionShape& s, const Values& x, const Values& weight,
-                         const Values& bias);
+Values line_output_sizes(const ConvolutionShape& s, int64_t tile, const Values& x,
+                         const Values& weight, const Values& bias);
 struct WinogradSizes {
   Values dx, dweight;
 };
