@@ -20,6 +20,7 @@ struct PhaseSettings {  // paper 2.5
   int epochs = 300;
   int patience = 35;  // epochs without a better validation loss before the phase stops
   double learning_rate = 1e-3;
+  double weight_decay = 0.0;  // decoupled: p -= learning_rate * weight_decay * p
   bool operator==(const PhaseSettings&) const = default;
 };
 
@@ -27,7 +28,6 @@ struct OptimizerSettings {  // Adam, Keras form: epsilon outside the bias correc
   double beta1 = 0.9;
   double beta2 = 0.999;
   double epsilon = 1e-7;
-  double weight_decay = 0.0;  // decoupled: p -= learning_rate * weight_decay * p
   /// Of the learning rate over a phase: as it is, or down to 0 along half a cosine.
   enum class Schedule { kConstant, kCosine } schedule = Schedule::kConstant;
   double warmup = 0;  // epochs in which the learning rate first rises from 0

@@ -93,6 +93,11 @@ void add_phase(Keys& keys, const std::string& model, Ref phase) {
       "of Adam; the highest, where optimizer.schedule changes it", [phase](auto& c) -> auto& {
         return phase(c).learning_rate;
       }));
+  keys.push_back(real(
+      model + ".weight_decay", 0, 1, Ends::kBoth,
+      "of Adam, decoupled from the gradient", [phase](auto& c) -> auto& {
+        return phase(c).weight_decay;
+      }));
 }
 
 void add_optimizer(Keys& keys) {
@@ -106,9 +111,6 @@ void add_optimizer(Keys& keys) {
   keys.push_back(real(
       "optimizer.epsilon", 0, 1, Ends::kNotLow, "outside the bias correction",
       [](auto& c) -> auto& { return c.optimizer.epsilon; }));
-  keys.push_back(real(
-      "optimizer.weight_decay", 0, 1, Ends::kBoth, "decoupled from the gradient",
-      [](auto& c) -> auto& { return c.optimizer.weight_decay; }));
   keys.push_back(choice<Schedule>(
       "optimizer.schedule", {{"constant", Schedule::kConstant}, {"cosine", Schedule::kCosine}},
       "of the learning rate: constant, or down to 0 along half a cosine until the last epoch",

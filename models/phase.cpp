@@ -128,7 +128,8 @@ Phase::Phase(const TrainRequest& request, ClipSource& source, const std::vector<
   validation_pass_->bind(memory_.data());
   step_ = std::make_unique<TrainingStep>(
       tagger_, *train_pass_, [this](int64_t n) { source_.assemble(*train_pass_, tagger_, n); },
-      TrainingStep::Settings{seed_, learning_rate(), config_.optimizer, request.eager});
+      TrainingStep::Settings{seed_, learning_rate(), config_.phase(kind_).weight_decay,
+                             config_.optimizer, request.eager});
   validation_step_ = std::make_unique<Repeated>(
       request.backend, [this](int64_t n) { enqueue_validation(n); }, request.eager);
   sums_ = request.backend.allocate(sizeof(MetricSums), "the metrics of validation");

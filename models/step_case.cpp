@@ -25,7 +25,10 @@ StepCase::StepCase(Backend& backend, const Config& config, ModelKind kind, int64
       tagger_(backend, config, kind, kClasses, /*trained=*/true),
       pass_(tagger_, /*training=*/true, {batch}),
       training_step_(tagger_, pass_, [](int64_t) {},
-                     {config.seed, {config.phase(kind).learning_rate}, config.optimizer}) {
+                     {config.seed,
+                      {config.phase(kind).learning_rate},
+                      config.phase(kind).weight_decay,
+                      config.optimizer}) {
   tagger_.initialise(config.seed);
   memory_ = backend.allocate(pass_.arena().bytes(), "the step's arena");
   pass_.bind(memory_.data());

@@ -72,8 +72,8 @@ void TrainingStep::clear() {
 void TrainingStep::run(int64_t t, const Batch& batch, std::span<const float> class_weights,
                        StepSeconds& seconds) {
   const OptimizerSettings& o = settings_.optimizer;
-  const AdamStep adam =
-      adam_step(t, settings_.learning_rate.at(t), o.beta1, o.beta2, o.epsilon, o.weight_decay);
+  const AdamStep adam = adam_step(t, settings_.learning_rate.at(t), o.beta1, o.beta2, o.epsilon,
+                                  settings_.weight_decay);
   Laps laps;
   pass_.upload({batch.plan.view(), batch.targets, class_weights, {adam, static_cast<uint32_t>(t)}});
   laps.end(seconds.data);

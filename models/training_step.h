@@ -44,6 +44,7 @@ class TrainingStep {
   struct Settings {
     uint64_t seed;  // of dropout
     LearningRate learning_rate;
+    double weight_decay;
     OptimizerSettings optimizer;
     bool eager = false;
   };

@@ -110,8 +110,9 @@ def single_steps(dump):
 def losses(dump, order):
     """Mean loss of every step, trained with each batch's examples in `order`(n)."""
     tagger = load_in_pytorch.load(dump / "initial.safetensors")
-    assert tagger.config["dropout"] == 0 and tagger.config["optimizer"]["weight_decay"] == 0
-    rate = tagger.config[tagger.model]["learning_rate"]
+    phase = tagger.config[tagger.model]
+    assert tagger.config["dropout"] == 0 and phase["weight_decay"] == 0
+    rate = phase["learning_rate"]
     trained = [p for p in tagger.parameters() if p.requires_grad]
     adam = KerasAdam(trained, rate, tagger.config["optimizer"])
     found = []

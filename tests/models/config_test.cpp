@@ -67,10 +67,10 @@ Config unusual() {
   config.dropout = 0.25;
   config.label_smoothing = 0.125;
   config.verified_only = true;
-  config.audio = {1, 2, 1e-7};
-  config.spec = {3, 4, 0.5};
-  config.comb = {5, 6, 1.0};
-  config.optimizer = {0.5, 0.75, 1e-300, 0.01, OptimizerSettings::Schedule::kCosine, 1.5};
+  config.audio = {1, 2, 1e-7, 0.25};
+  config.spec = {3, 4, 0.5, 0.01};
+  config.comb = {5, 6, 1.0, 1};
+  config.optimizer = {0.5, 0.75, 1e-300, OptimizerSettings::Schedule::kCosine, 1.5};
   config.augment = {false, false, false, 6, {4, 0.2, 0.5}};
   config.input = {InputSettings::Padding::kFloor, InputSettings::Resize::kClip, true};
   config.head = {{8, 8, 3}, HeadSettings::TrunkBatchNorm::kBatch};
@@ -285,6 +285,7 @@ TEST(ShippedConfigs, AreThePaperAndAQuickStart) {
   rest.optimizer = better.optimizer;
   rest.audio = better.audio;
   rest.spec = better.spec;
+  rest.comb = better.comb;
   rest.augment = better.augment;
   EXPECT_EQ(better, rest);
   const Config quick = load_config("quickstart", {"cnn-audio.epochs=1"});

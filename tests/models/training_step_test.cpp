@@ -18,7 +18,6 @@ Config step_config(Precision precision = Precision::kF32) {
   Config config = small_config();
   config.precision = precision;
   config.dropout = 0.3;
-  config.optimizer.weight_decay = 0.01;
   config.augment.mixup = {3, 0.5, 0.7};
   return config;
 }
@@ -45,7 +44,7 @@ class Steps {
         memory_(backend.allocate(pass_.arena().bytes(), "arena")),
         source_(clips()),
         step_(tagger_, pass_, [this](int64_t n) { source_.assemble(pass_, tagger_, n); },
-              {5, {1e-3}, step_config().optimizer, eager}) {
+              {5, {1e-3}, 0.01, step_config().optimizer, eager}) {
     pass_.bind(memory_.data());
     source_.place_on(backend);
     randomise(tagger_, 1000);

@@ -20,7 +20,7 @@ sys.modules["ablate"] = ablate
 loader.exec_module(ablate)
 
 # Takes the call down; as evaluate, scores 0.6 plus what the settings of training are worth.
-PROGRAM = """#!/usr/bin/env python3
+PROGRAM = f"#!{sys.executable}" + """
 import json, pathlib, sys
 words = sys.argv[1:]
 def after(option): return pathlib.Path(words[words.index(option) + 1])
@@ -100,6 +100,15 @@ class Studies(unittest.TestCase):
         self.assertEqual(self.call(*wanted).returncode, 0)
         self.assertEqual(self.calls().count("train"), 15)
 
+    def test_the_head_takes_the_trunks_before_it(self):
+        done = self.call("--study", "better", "--variants", "head", "--first-seed", "2", "--seeds", "2")
+        self.assertEqual(done.returncode, 0, done.stderr)
+        rows = json.loads((self.folder / "out/better.json").read_text())
+        self.assertEqual({row["variant"] for row in rows}, {"base", "blend", "head"})
+        self.assertEqual(self.calls().count("train"), 6)
+        for network in ("cnn-audio", "cnn-spec"):
+            self.assertTrue((self.folder / "out/head/seed-3/fold-0" / network / "best").exists())
+
     def test_a_failed_program_is_named(self):
         (self.programs / "train").write_text("#!/bin/sh\nexit 1\n")
         done = self.call()
@@ -112,8 +121,10 @@ class Studies(unittest.TestCase):
 
     def test_the_ladder_ends_at_better(self):
         variants = ablate.ladder()
-        last = list(variants.values())[-1]
-        self.assertEqual(last.networks, ablate.NETWORKS)
+        before, last = list(variants.values())[-2:]
+        self.assertEqual(before.networks, ablate.NETWORKS)
+        self.assertEqual((last.networks, last.trunks), (("cnn-comb",), "blend"))
+        self.assertIn("base", before.against)
         self.assertIn("base", last.against)
         keys = [setting.split("=")[0] for setting in last.settings]
         self.assertEqual(sorted(keys), sorted(key for _, step in ablate.LADDER.values()
