@@ -9,7 +9,7 @@ class Pieces {
  public:
   explicit Pieces(void* base = nullptr) : base_(static_cast<char*>(base)) {}
   void* take(int64_t bytes) {
-    char* piece = base_ + used_;
+    char* piece = base_ == nullptr ? nullptr : base_ + used_;
     used_ += (bytes + ArenaPlan::kAlignment - 1) / ArenaPlan::kAlignment * ArenaPlan::kAlignment;
     return piece;
   }

@@ -22,7 +22,8 @@ struct PooledConvShape {
   int64_t parts() const { return n < 8 ? n : 8; }
   /// 4 flops (two multiply-adds) for each tap of each winner, if every winner is positive.
   double flops() const {
-    return 4.0 * double(n * (h / pool_h) * (w / pool_w)) * double(weight_count());
+    const int64_t winners = n * (h / pool_h) * (w / pool_w);
+    return 4.0 * double(winners) * double(weight_count());
   }
 };
 

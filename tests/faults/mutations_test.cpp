@@ -14,6 +14,13 @@
 namespace earshot {
 namespace {
 
+#ifdef __has_feature
+constexpr bool kShadowMemory =  // a sanitizer's, larger than any limit
+    __has_feature(address_sanitizer) || __has_feature(thread_sanitizer);
+#else
+constexpr bool kShadowMemory = false;
+#endif
+
 int mutations() {
   const char* count = std::getenv("EARSHOT_MUTATIONS");
   return count ? std::atoi(count) : 300;
@@ -61,9 +68,7 @@ class MemoryLimit {
     std::ifstream("/proc/self/statm") >> pages;
     rlimit limit = old_;
     limit.rlim_cur = std::min<rlim_t>(old_.rlim_max, pages * 4096 + more);
-#ifndef __SANITIZE_ADDRESS__  // its shadow is larger than any limit
-    setrlimit(RLIMIT_AS, &limit);
-#endif
+    if (!kShadowMemory) setrlimit(RLIMIT_AS, &limit);
   }
   ~MemoryLimit() { setrlimit(RLIMIT_AS, &old_); }
 

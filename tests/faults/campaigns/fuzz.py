@@ -1,4 +1,4 @@
-"""libFuzzer over every reader, with seeds from real files; the programs are those of preset fuzz."""
+"""libFuzzer over every reader, with seeds from real files; the programs are those of preset asan."""
 
 import os
 import re
@@ -11,8 +11,8 @@ def run(options, table, work):
     programs = sorted(path for path in (options.fuzz_build / "tests/faults").glob("fuzz_*")
                       if os.access(path, os.X_OK) and path.is_file())
     if not programs:
-        table.skip("all targets", f"nothing is built in {options.fuzz_build}: cmake --preset fuzz && "
-                   "cmake --build build-fuzz --target fuzzers")
+        table.skip("all targets", f"nothing is built in {options.fuzz_build}: cmake --preset asan && "
+                   "cmake --build build-asan --target fuzzers")
     with ThreadPoolExecutor(options.fuzz_jobs) as pool:
         for program, done in zip(programs, pool.map(lambda p: fuzz(p, options, work), programs)):
             with table.row(f"{program.name.removeprefix('fuzz_')}, {options.fuzz} s") as row:
