@@ -29,7 +29,8 @@ struct ConvolutionCase {
 class ConvolutionDerivative : public testing::TestWithParam<ConvolutionCase> {};
 
 TEST_P(ConvolutionDerivative, IsTheSlopeOfForward) {
-  const auto& [s, name] = GetParam();
+  const ConvolutionShape& s = GetParam().shape;  // by names: clang's lambdas take no bindings
+  const uint32_t name = GetParam().name;
   Values x = draw(s.x().count(), name), weight = draw(s.weight().count(), name + 1);
   Values bias = draw(s.c_out, name + 2);
   const auto forward = reference::convolution(s, x, weight, bias);
