@@ -54,11 +54,14 @@ std::string terminal_output(Work work) {
     const StderrTo redirected(fd);
     work();
   }
-  std::array<char, 65536> text{};
-  const ssize_t got = ::read(terminal, text.data(), text.size());
   ::close(fd);
+  // What was written comes in pieces; EIO ends it, since nobody has the terminal open any more.
+  std::string text;
+  std::array<char, 4096> piece;
+  for (ssize_t got; (got = ::read(terminal, piece.data(), piece.size())) > 0;)
+    text.append(piece.data(), static_cast<size_t>(got));
   ::close(terminal);
-  return {text.data(), static_cast<size_t>(got < 0 ? 0 : got)};
+  return text;
 }
 
 TEST(Progress, OneLineAtTheEndWithoutATerminal) {
