@@ -10,6 +10,7 @@
 
 #include "engine/error.h"
 #include "models/step_profile.h"
+#include "models/stop_watch.h"
 
 namespace earshot {
 namespace {
@@ -28,34 +29,6 @@ std::vector<int64_t> batch_sizes(int64_t examples, int64_t batch) {
   if (examples % batch != 0) sizes.push_back(examples % batch);
   return sizes;
 }
-
-/// Thrown out of a pass when the call is to stop. What the pass would have changed is unchanged.
-struct Abandoned {};
-
-/// Where the host computes, a pass may take longer than a stop may: asks between two layers. Who
-/// listened before still does.
-class StopWatch : public TraceListener {
- public:
-  explicit StopWatch(const TrainRequest& request)
-      : stop_(request.stop),
-        before_(trace_listener),
-        listening_(stop_ && !request.backend.has_own_memory() ? this : before_) {}
-  void begin(const std::string& name, TracePhase phase) override {
-    if (stop_->load()) throw Abandoned{};
-    if (before_) before_->begin(name, phase);
-  }
-  void end() override {
-    if (before_) before_->end();
-  }
-  void wrote(const std::string& layer, TracePhase phase, const Tensor& tensor) override {
-    if (before_) before_->wrote(layer, phase, tensor);
-  }
-
- private:
-  const std::atomic<bool>* stop_;
-  TraceListener* before_;
-  ListenWith listening_;
-};
 
 DrawSettings draw_settings(const Config& config, ModelKind kind) {
   const AugmentSettings& a = config.augment;
