@@ -76,13 +76,13 @@ class Case:
                             context.rival("jax_step.py", "--variant", "jit NHWC", *arguments)))
         return out
 
-    def library(self):
+    def on_library(self):
         """Our own step with the library's dense convolutions instead of our kernels."""
         return Side("oneDNN's or cuDNN's convolutions alone", self.ours.command,
                     {"EARSHOT_BLOCKS": "library"})
 
     def run_against_library(self, rounds):
-        self.publish(compare(self.ours, [self.library()], lambda ready: ({}, None), rounds, 400,
+        self.publish(compare(self.ours, [self.on_library()], lambda ready: ({}, None), rounds, 400,
                              self.context.progress(self.name)))
 
     def run(self, rounds, only=None):

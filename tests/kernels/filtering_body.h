@@ -17,7 +17,7 @@ constexpr float kGuard = 77;
 
 /// The tolerances of single elements allow for the worst of tiles; this is what the points were
 /// chosen by: the deviation of all elements, 1.4e-6 and less for 64 channels and tiles of 4 cells a
-/// side, 7e-6 for 6 (kernels/cook_toom.h).
+/// side, 7.6e-6 for 6 (kernels/cook_toom.h).
 constexpr double kDeviation = 5e-6, kDeviationOfLargerTiles = 2e-5;
 
 inline void expect_small_deviation(const std::vector<float>& actual,
