@@ -139,13 +139,17 @@ class Range {
 };
 
 // Forward as in line_conv.h, this many cells of the output at once.
-constexpr int64_t kCellsAtOnce = 192, kGroups = (kFusedTaps + kLineGroup - 1) / kLineGroup;
-constexpr int64_t kInputTiles = kCellsAtOnce / kLineGroup + kGroups - 1, kMostPoints = 11;
-constexpr int64_t kInputCells = (kInputTiles - 1) * kLineGroup + kMostPoints;
-constexpr int64_t kGroupDepth = kGroups * kC;
+constexpr int64_t kCellsAtOnce = 192, kInputCells = kCellsAtOnce + kFusedTaps;
 
-int64_t transformed(const LineKernels& line) {
-  return line.points * (kInputTiles + kCellsAtOnce / line.tile) * kC;
+int64_t weight_floats(const LineKernels& line) {
+  return line.points * line.groups(kFusedTaps) * kC * kC;
+}
+/// Of a block's transformed input.
+int64_t input_floats(const LineKernels& line) {
+  return line.points * line.input_tiles(kCellsAtOnce / line.tile, kFusedTaps) * kC;
+}
+int64_t block_floats(const LineKernels& line) {
+  return input_floats(line) + line.points * (kCellsAtOnce / line.tile) * kC;
 }
 
 }  // namespace
@@ -156,7 +160,7 @@ bool fused_block_fits(const FusedBlockShape& s) {
 
 int64_t fused_block_forward_scratch(const FusedBlockShape& s, int threads, int64_t tile) {
   const LineKernels& line = line_kernels(tile, Simd::kAvx2);
-  return s.weight1_count() + line.points * kGroupDepth * kC + threads * transformed(line);
+  return s.weight1_count() + weight_floats(line) + threads * block_floats(line);
 }
 
 void fused_block_forward(const FusedBlockShape& s, const FusedBlockForward& t, int threads,
@@ -170,18 +174,20 @@ void fused_block_forward(const FusedBlockShape& s, const FusedBlockForward& t, i
   transform_line_weight(second, line, t.weight2, u);
   const PooledConvShape local{1, 1, kInputCells, kC, kC, 1, 1, 1, 1};
   const int64_t blocks = (s.out_w() * s.pool + kCellsAtOnce - 1) / kCellsAtOnce;
-  const int64_t tiles = kCellsAtOnce / line.tile, row = line.tile / kLineGroup * kC;
+  const int64_t tiles = kCellsAtOnce / line.tile, step = line.step(kFusedTaps);
+  const int64_t inputs = line.input_tiles(tiles, kFusedTaps), depth = line.groups(kFusedTaps) * kC;
 #pragma omp parallel num_threads(threads)
   {
     Recomputed<kInputCells> z;
-    float* v = u + line.points * kGroupDepth * kC + omp_get_thread_num() * transformed(line);
-    float* m = v + line.points * kInputTiles * kC;
+    float* v = u + weight_floats(line) + omp_get_thread_num() * block_floats(line);
+    float* m = v + input_floats(line);
 #pragma omp for schedule(dynamic, 4)
     for (int64_t b = 0; b < s.n * blocks; ++b) {
       const int64_t n = b / blocks, first = b % blocks;
       z.compute(mono, t.x + n * s.w, s.w, first * kCellsAtOnce - kBefore, weight1, t.bias1);
-      line.input(local, z.z, {0, 0, kInputTiles}, v);
-      line.product({v, kInputTiles * kC, row, u, m, line.points, tiles, kC, kGroupDepth});
+      line.input(local, z.z, {0, 0, inputs}, step, v);
+      line.product(
+          {v, inputs * kC, step * kC, u, depth * kC, m, tiles * kC, line.points, tiles, kC, depth});
       line.output(second, {nullptr, nullptr, t.bias2, t.y, t.argmax}, {n, first * tiles, tiles}, m);
     }
   }

@@ -2,8 +2,8 @@
 // output tiles of 4 cells. Kernels are cut into groups of 4 taps: tile t meets group g in the
 // transform of tile t + g, which is there anyway, so the groups are one longer matrix product:
 //   Y_t = A^T sum_g (U_g * V_(t + g))     U_g = G w_g     V_t = B^T x_t
-// 7 ceil(k / 4) multiplications instead of 4 k a tile. Tiles of 8 cells, which meet V_(2 t + g),
-// need 11 ceil(k / 4) instead of 8 k. The unpooled output never exists.
+// 7 ceil(k / 4) multiplications instead of 4 k a tile. Tiles of 8 cells have groups of 6 taps and
+// share no transforms: 13 ceil(k / 6) instead of 8 k. The unpooled output never exists.
 #pragma once
 
 #include <algorithm>
@@ -19,7 +19,7 @@ struct LineKernels;
 class LineConv {
  public:
   static constexpr int64_t kTile = 4;         // output cells
-  static constexpr int64_t kForwardTile = 8;  // without gradients: five times the rounding
+  static constexpr int64_t kForwardTile = 8;  // without gradients: ten times the rounding
 
   /// Height 1, up to 16 taps, channels in multiples of 32 up to 512, no pool or one of 4, 8 or 16
   /// that the tile divides.
@@ -39,8 +39,6 @@ class LineConv {
   void forward(const PooledConvForward& t, float* scratch) const;
 
  private:
-  int64_t groups() const { return (s_.kernel_w + 3) / 4; }
-  int64_t input_tiles() const;  // of a block
   int64_t weight_floats() const;
   int64_t block_floats() const;  // of both transformed tensors of one block
 

@@ -3,7 +3,7 @@
 namespace earshot {
 
 const LineKernels& line_avx2(int64_t tile) {
-  return tile == 8 ? kLineKernels<Avx2, CookToom<4, 8>> : kLineKernels<Avx2, CookToom<4>>;
+  return tile == 8 ? kLineKernels<Avx2, CookToom<6, 8>> : kLineKernels<Avx2, CookToom<4>>;
 }
 
 }  // namespace earshot

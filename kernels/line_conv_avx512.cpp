@@ -11,7 +11,7 @@
 namespace earshot {
 
 const LineKernels& line_avx512(int64_t tile) {
-  return tile == 8 ? kLineKernels<Avx512, CookToom<4, 8>> : kLineKernels<Avx512, CookToom<4>>;
+  return tile == 8 ? kLineKernels<Avx512, CookToom<6, 8>> : kLineKernels<Avx512, CookToom<4>>;
 }
 
 }  // namespace earshot

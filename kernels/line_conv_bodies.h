@@ -10,14 +10,17 @@ namespace {
 alignas(64) constexpr float kZeros[512] = {};
 
 template <class Isa, class Filter>
-void line_input(const PooledConvShape& s, const float* x, const LineBlock& block, float* v) {
+void line_input(const PooledConvShape& s, const float* x, const LineBlock& block, int64_t step,
+                float* v) {
   using Lanes = typename Isa::Lanes;
   constexpr int kPoints = Filter::kPoints;
   const float* plane = x + block.n * s.w * s.c_in;
   for (int64_t t = 0; t < block.tiles; ++t) {
+    const int64_t tile = block.first + t;
+    const int64_t first = tile / step * Filter::kOutputs + tile % step * Filter::kTaps;
     const float* cells[kPoints];
     for (int i = 0; i < kPoints; ++i) {
-      const int64_t w = (block.first + t) * kLineGroup + i - (s.kernel_w - 1) / 2;
+      const int64_t w = first + i - (s.kernel_w - 1) / 2;
       cells[i] = w >= 0 && w < s.w ? plane + w * s.c_in : kZeros;
     }
     for (int64_t c = 0; c < s.c_in; c += Isa::kLane) {
@@ -99,9 +102,9 @@ void line_product(const PointProducts& p) {
 }
 
 template <class Isa, class Filter>
-constexpr LineKernels kLineKernels{Filter::kOutputs,  Filter::kPoints,
-                                   2 * Isa::kLane,    line_input<Isa, Filter>,
-                                   line_product<Isa>, line_output<Isa, Filter>};
+constexpr LineKernels kLineKernels{
+    Filter::kOutputs,        Filter::kTaps,     Filter::kPoints,         2 * Isa::kLane,
+    line_input<Isa, Filter>, line_product<Isa>, line_output<Isa, Filter>};
 
 }  // namespace
 }  // namespace earshot

@@ -129,7 +129,8 @@ int64_t Winograd::parts() const {  // a partial sum costs about as much as c_in 
   return std::clamp(tiles_ / (s_.c_in + s_.c_out), int64_t{1}, std::min(kMostParts, blocks()));
 }
 int64_t Winograd::blocks() const { return (tiles_ + rows_ - 1) / rows_; }
-int64_t Winograd::block_floats() const { return points_ * rows_ * (s_.c_in + s_.c_out); }
+int64_t Winograd::block_floats() const { return points_ * (stride(s_.c_in) + stride(s_.c_out)); }
+int64_t Winograd::stride(int64_t channels) const { return TileBlock::stride(rows_, channels); }
 int64_t Winograd::part_floats() const {
   return round_up(points_ * s_.c_in * s_.c_out + s_.c_out, 16);
 }
@@ -138,6 +139,12 @@ int64_t Winograd::forward_scratch() const {
 }
 int64_t Winograd::weight_scratch() const {
   return parts() * part_floats() + threads_ * block_floats();
+}
+
+/// m [points][rows][to] = v [points][rows][from] u, of one block.
+PointProducts Winograd::point_products(const float* v, int64_t from, const float* u, float* m,
+                                       int64_t to) const {
+  return {v, stride(from), from, u, from * to, m, stride(to), points_, rows_, to, from};
 }
 
 template <class Work>
@@ -154,9 +161,9 @@ void Winograd::each_block(float* scratch, const Work& work) const {
 void Winograd::forward(const PooledConvForward& t, float* scratch) const {
   transform_weight(s_, {s_.kernel_h, tile_}, t.weight, /*turned=*/false, kernels_.panel, scratch);
   each_block(scratch + points_ * s_.c_in * s_.c_out, [&](const TileBlock& block, float* v) {
-    float* m = v + points_ * rows_ * s_.c_in;
+    float* m = v + points_ * stride(s_.c_in);
     kernels_.input(s_, t.x, block, v);
-    kernels_.product({v, rows_ * s_.c_in, s_.c_in, scratch, m, points_, rows_, s_.c_out, s_.c_in});
+    kernels_.product(point_products(v, s_.c_in, scratch, m, s_.c_out));
     kernels_.output(s_, t, block, m);
   });
 }
@@ -164,10 +171,9 @@ void Winograd::forward(const PooledConvForward& t, float* scratch) const {
 void Winograd::data_gradient(const PooledConvBackward& t, float* scratch) const {
   transform_weight(s_, {s_.kernel_h, tile_}, t.weight, /*turned=*/true, kernels_.panel, scratch);
   each_block(scratch + points_ * s_.c_in * s_.c_out, [&](const TileBlock& block, float* v) {
-    float* m = v + points_ * rows_ * s_.c_out;
+    float* m = v + points_ * stride(s_.c_out);
     kernels_.gradient_input(s_, t, block, v);
-    kernels_.product(
-        {v, rows_ * s_.c_out, s_.c_out, scratch, m, points_, rows_, s_.c_in, s_.c_out});
+    kernels_.product(point_products(v, s_.c_out, scratch, m, s_.c_in));
     kernels_.gradient(s_, t.dx, block, m);
   });
 }
@@ -179,14 +185,14 @@ void Winograd::weight_gradient(const PooledConvBackward& t, float* scratch) cons
   for (int64_t part = 0; part < count; ++part) {
     float* sum = scratch + part * part_floats();
     float* v = spaces + omp_get_thread_num() * block_floats();
-    float* m = v + points_ * rows_ * s_.c_in;
+    float* m = v + points_ * stride(s_.c_in);
     std::fill_n(sum, part_floats(), 0.0f);
     for (int64_t b = part * blocks() / count; b < (part + 1) * blocks() / count; ++b) {
       const TileBlock block{b * rows_, std::min(rows_, tiles_ - b * rows_), rows_};
       kernels_.input(s_, t.x, block, v);
       kernels_.gradient_output(s_, t, block, m, sum + weights);
-      kernels_.sum_of_products(
-          {v, rows_ * s_.c_in, s_.c_in, m, sum, points_, s_.c_in, s_.c_out, rows_});
+      kernels_.sum_of_products({v, stride(s_.c_in), s_.c_in, m, stride(s_.c_out), sum,
+                                s_.c_in * s_.c_out, points_, s_.c_in, s_.c_out, rows_});
     }
   }
   gather_weight_gradient(s_, {s_.kernel_h, tile_}, scratch, count, part_floats(), t.dweight);

@@ -17,6 +17,7 @@
 
 namespace earshot {
 
+struct PointProducts;
 struct WinogradKernels;
 
 class Winograd {
@@ -50,8 +51,11 @@ class Winograd {
   static int64_t tiles(const PooledConvShape& s, int64_t tile);
   int64_t blocks() const;
   int64_t parts() const;
-  int64_t block_floats() const;  // of both transformed tensors of one block
-  int64_t part_floats() const;   // of one partial sum of the weight's gradient
+  int64_t block_floats() const;            // of both transformed tensors of one block
+  int64_t part_floats() const;             // of one partial sum of the weight's gradient
+  int64_t stride(int64_t channels) const;  // floats from point to point of a transformed tensor
+  PointProducts point_products(const float* v, int64_t from, const float* u, float* m,
+                               int64_t to) const;
   template <class Work>
   void each_block(float* scratch, const Work& work) const;
 

@@ -121,7 +121,7 @@ struct Input {
     for (int64_t t = 0; t < block.rows; ++t) {
       cells.locate(s, x, block, t);
       for (int64_t c = 0; c < s.c_in; c += Isa::kLane)
-        transform<Isa, InputTransform<Filter>>(cells, c, v + t * s.c_in + c, block.rows * s.c_in);
+        transform<Isa, InputTransform<Filter>>(cells, c, v + t * s.c_in + c, block.stride(s.c_in));
     }
   }
 };
@@ -136,7 +136,7 @@ EARSHOT_INLINE void gradient_input_of(const PooledConvShape& s, const PooledConv
     p.w -= s.kernel_w / 2;
     cells.locate(s, t, p, i < block.count);
     for (int64_t c = 0; c < s.c_out; c += Isa::kLane)
-      transform<Isa, InputTransform<Filter>>(cells, c, v + i * s.c_out + c, block.rows * s.c_out);
+      transform<Isa, InputTransform<Filter>>(cells, c, v + i * s.c_out + c, block.stride(s.c_out));
   }
 }
 
@@ -155,7 +155,7 @@ EARSHOT_INLINE void gradient_output_of(const PooledConvShape& s, const PooledCon
         sum += value;
       }
       Isa::store(dbias + c, Isa::load(dbias + c) + sum);
-      transform<Isa, OutputTransform<Filter>>(cells, c, m + i * s.c_out + c, block.rows * s.c_out);
+      transform<Isa, OutputTransform<Filter>>(cells, c, m + i * s.c_out + c, block.stride(s.c_out));
     }
   }
 }
@@ -232,7 +232,7 @@ struct Output {
       const Position p = position<kTile>(s, block.first + i);
       for (int64_t c = 0; c < s.c_out; c += Isa::kLane) {
         typename Isa::Lanes cells[kTile][kTile];
-        transform_back<Isa, Filter>(m + i * s.c_out + c, block.rows * s.c_out, cells);
+        transform_back<Isa, Filter>(m + i * s.c_out + c, block.stride(s.c_out), cells);
         for (auto& row : cells)
           for (auto& cell : row) cell += Isa::load(t.bias + c);
         if (t.argmax)
@@ -253,7 +253,7 @@ struct Gradient {
       const Position p = position<kTile>(s, block.first + i);
       for (int64_t c = 0; c < s.c_in; c += Isa::kLane) {
         typename Isa::Lanes cells[kTile][kTile];
-        transform_back<Isa, Filter>(m + i * s.c_in + c, block.rows * s.c_in, cells);
+        transform_back<Isa, Filter>(m + i * s.c_in + c, block.stride(s.c_in), cells);
         for (int h = 0; h < kTile && p.h + h < s.h; ++h)
           for (int w = 0; w < kTile && p.w + w < s.w; ++w)
             Isa::store(dx + ((p.n * s.h + p.h + h) * s.w + p.w + w) * s.c_in + c, cells[h][w]);

@@ -13,6 +13,10 @@ namespace earshot {
 /// Tiles are counted through the batch, row by row. Those past `count` are zeros.
 struct TileBlock {
   int64_t first, count, rows;
+  /// Floats from point to point. 64 bytes more than the tiles take: points a power of two apart
+  /// would share few sets of the first-level cache.
+  static int64_t stride(int64_t rows, int64_t channels) { return rows * channels + 16; }
+  int64_t stride(int64_t channels) const { return stride(rows, channels); }
 };
 
 /// Those of gradients are null for tiles of 6x6.

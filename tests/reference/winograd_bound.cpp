@@ -7,8 +7,7 @@
 namespace earshot::reference {
 namespace {
 
-constexpr int64_t kTile = 4;   // of gradients
-constexpr int64_t kGroup = 4;  // taps that share a transform along one axis
+constexpr int64_t kTile = 4;  // of gradients
 using Rows = std::vector<Values>;
 
 template <class Matrix>
@@ -36,7 +35,7 @@ struct Transforms {
       output = absolute_rows(Filter::output());
     };
     if (tile == 8)
-      take.operator()<CookToom<4, 8>>();
+      take.operator()<CookToom<6, 8>>();
     else if (tile == 6)
       take.operator()<CookToom<4, 6>>();
     else if (taps == 4)
@@ -145,7 +144,8 @@ Values winograd_output_sizes(const ConvolutionShape& s, int64_t tile, const Valu
 
 Values line_output_sizes(const ConvolutionShape& s, int64_t tile, const Values& x,
                          const Values& weight, const Values& bias) {
-  const Transforms t(kGroup, tile);
+  const int64_t group = tile == 8 ? 6 : 4;  // taps that share a transform
+  const Transforms t(group, tile);
   const int64_t points = t.input.size(), c_in = s.c_in, taps = s.kernel_w;
   Values y(static_cast<size_t>(s.unpooled().count()));
   // Of tap j of output tile t + i by way of point k, the input cells l: all of |A| |G| |B^T|.
@@ -155,10 +155,10 @@ Values line_output_sizes(const ConvolutionShape& s, int64_t tile, const Values& 
         double& sum = y[(n * s.w + w) * s.c_out + o];
         sum = bias[o];
         for (int64_t c = 0; c < c_in; ++c)
-          for (int64_t first = 0; first < taps; first += kGroup)
+          for (int64_t first = 0; first < taps; first += group)
             for (int64_t k = 0; k < points; ++k) {
               double u = 0, v = 0;
-              for (int64_t j = 0; j < kGroup && first + j < taps; ++j)
+              for (int64_t j = 0; j < group && first + j < taps; ++j)
                 u += t.filter[k][j] * weight[(o * taps + first + j) * c_in + c];
               for (int64_t l = 0; l < points; ++l) {
                 const int64_t at = w / tile * tile + first + l - (taps - 1) / 2;
