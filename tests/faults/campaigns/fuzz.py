@@ -3,6 +3,7 @@
 import os
 import re
 import subprocess
+import time
 from concurrent.futures import ThreadPoolExecutor
 
 
@@ -19,37 +20,72 @@ def run(options, table, work):
                 judge(row, done, program, options, work / f"{program.name}-found")
 
 
+class Fuzzed:
+    """What a target printed, in one go or in several."""
+
+    def __init__(self):
+        self.runs, self.edges, self.cpu, self.pauses, self.failure = 0, 0, 0.0, 0, ""
+
+
 def fuzz(program, options, work):
     corpus, found = work / program.name, work / f"{program.name}-found"
     for folder in (corpus, found):
         folder.mkdir()
     subprocess.run([program, "--seeds", corpus], check=True)
-    # Threads of OpenMP only get in the way of each other here.
-    return subprocess.run(
-        [program, corpus, f"-max_total_time={options.fuzz}", f"-seed={options.seed}", "-timeout=20",
-         "-rss_limit_mb=2048", f"-artifact_prefix={found}/", "-print_final_stats=1"],
-        capture_output=True, text=True, errors="replace", env={**os.environ, "OMP_NUM_THREADS": "1"})
+    fuzzed, end = Fuzzed(), time.monotonic() + options.fuzz
+    while not fuzzed.failure and (left := end - time.monotonic()) >= 1:
+        errors = work / f"{program.name}.err"
+        status = once(program, corpus, found, errors, int(left), options.seed + fuzzed.pauses, fuzzed)
+        if status == 0:
+            break
+        if only_slow(program, found):  # the machine stood still: go on
+            fuzzed.pauses += 1
+        else:
+            fuzzed.failure = errors.read_text(errors="replace")[-1500:]
+    return fuzzed
 
 
-def judge(row, done, program, options, found):
-    runs = re.search(r"number_of_executed_units: (\d+)", done.stderr)
-    row.tried = row.struck = int(runs[1]) if runs else 0
-    coverage = re.findall(r"cov: (\d+)", done.stderr)
-    if coverage:
-        row.figures["edges"] = int(coverage[-1])
-    if done.returncode == 0:
+def once(program, corpus, found, errors, seconds, seed, fuzzed):
+    """The exit status of one go."""
+    with open(errors, "wb") as to:
+        # Threads of OpenMP only get in the way of each other here.
+        process = subprocess.Popen(
+            [program, corpus, f"-max_total_time={seconds}", f"-seed={seed}", "-timeout=20",
+             "-rss_limit_mb=2048", f"-artifact_prefix={found}/", "-print_final_stats=1"],
+            stdout=subprocess.DEVNULL, stderr=to, env={**os.environ, "OMP_NUM_THREADS": "1"})
+        _, status, usage = os.wait4(process.pid, 0)
+    text = errors.read_text(errors="replace")
+    runs = re.search(r"number_of_executed_units: (\d+)", text)
+    fuzzed.runs += int(runs[1]) if runs else 0
+    fuzzed.edges = max([fuzzed.edges, *map(int, re.findall(r"cov: (\d+)", text))])
+    fuzzed.cpu += usage.ru_utime + usage.ru_stime
+    process.returncode = os.waitstatus_to_exitcode(status)
+    return process.returncode
+
+
+def judge(row, fuzzed, program, options, found):
+    row.tried = row.struck = fuzzed.runs
+    row.figures.update({"edges": fuzzed.edges, "CPU seconds": round(fuzzed.cpu)})
+    if fuzzed.pauses:
+        row.figures["times the machine stood still"] = fuzzed.pauses
+    if not fuzzed.failure:
         return
-    inputs = list(found.iterdir())
-    for path in inputs:
+    for path in found.iterdir():
         kept = options.fuzz_build / f"{program.name}-{path.name}"
         kept.write_bytes(path.read_bytes())
         print(f"kept: {kept}")
-    # A machine that stood still makes an input look slow: only one that is slow again counts.
-    if inputs and all(path.name.startswith("timeout-") and is_quick(program, path)
-                      for path in inputs):
-        row.figures["stopped early by a machine that stood still"] = 1
-        return
-    row.loses(done.stderr[-1500:])
+    row.loses(fuzzed.failure)
+
+
+def only_slow(program, found):
+    """Whether all that stopped it are inputs which took long, and take no time now."""
+    inputs = list(found.iterdir())
+    slow = all(path.name.startswith(("timeout-", "slow-unit-")) for path in inputs)
+    if not inputs or not slow or not all(is_quick(program, path) for path in inputs):
+        return False
+    for path in inputs:
+        path.unlink()
+    return True
 
 
 def is_quick(program, path):
