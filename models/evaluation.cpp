@@ -26,7 +26,7 @@ std::vector<int> map_classes(const EvaluationRequest& request) {
 }
 
 std::vector<int> folds_of(const EvaluationRequest& request, ModelKind kind) {
-  const std::vector<int> trained = trained_folds(request.paths, kind);
+  std::vector<int> trained = trained_folds(request.paths, kind);
   if (request.folds.empty()) return trained;
   for (const int fold : request.folds)
     if (std::find(trained.begin(), trained.end(), fold) == trained.end())

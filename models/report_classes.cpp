@@ -91,6 +91,7 @@ std::string classes_section(const Report& report) {
   if (all > kMostClasses) classes.resize(kMostClasses);
   const auto half = classes.begin() + (classes.size() + 1) / 2;
   std::vector<std::string> names;
+  names.reserve(models.size());
   for (const ModelReport* model : models) names.push_back(model->model);
   std::string html = "<section><h2>By class</h2>" + legend(names) + "<div class=\"columns\">" +
                      column(models, *best, {classes.begin(), half});
