@@ -48,6 +48,11 @@ void forward_run(const MonoForward& t) {
   for (; i + Isa::kRows <= t.cells; i += Isa::kRows)
     for (int64_t c = 0; c < t.c_out; c += 2 * Isa::kLane)
       forward_tile<Isa, kHigh, kWide, Isa::kRows, kStream>(t, i, c);
+  if (i < t.cells && i > 0) {  // the last cells with some of those before, anew
+    for (int64_t c = 0; c < t.c_out; c += 2 * Isa::kLane)
+      forward_tile<Isa, kHigh, kWide, Isa::kRows, kStream>(t, t.cells - Isa::kRows, c);
+    return;
+  }
   for (; i < t.cells; ++i)
     for (int64_t c = 0; c < t.c_out; c += 2 * Isa::kLane)
       forward_tile<Isa, kHigh, kWide, 1, kStream>(t, i, c);

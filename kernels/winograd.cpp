@@ -129,6 +129,9 @@ int64_t Winograd::parts() const {  // a partial sum costs about as much as c_in 
   return std::clamp(tiles_ / (s_.c_in + s_.c_out), int64_t{1}, std::min(kMostParts, blocks()));
 }
 int64_t Winograd::blocks() const { return (tiles_ + rows_ - 1) / rows_; }
+TileBlock Winograd::block_of(int64_t b) const {
+  return {b * rows_, std::min(rows_, tiles_ - b * rows_), rows_, rows_};
+}
 int64_t Winograd::block_floats() const { return points_ * (stride(s_.c_in) + stride(s_.c_out)); }
 int64_t Winograd::stride(int64_t channels) const { return TileBlock::stride(rows_, channels); }
 int64_t Winograd::part_floats() const {
@@ -153,16 +156,20 @@ void Winograd::each_block(float* scratch, const Work& work) const {
   {
     float* mine = scratch + omp_get_thread_num() * block_floats();
 #pragma omp for schedule(dynamic, 1)
-    for (int64_t b = 0; b < blocks(); ++b)
-      work(TileBlock{b * rows_, std::min(rows_, tiles_ - b * rows_), rows_}, mine);
+    for (int64_t b = 0; b < blocks(); ++b) work(block_of(b), mine);
   }
 }
 
 void Winograd::forward(const PooledConvForward& t, float* scratch) const {
+  forward(
+      t, [&](const TileBlock& block, float* v) { kernels_.input(s_, t.x, block, v); }, scratch);
+}
+
+void Winograd::forward(const PooledConvForward& t, const Input& input, float* scratch) const {
   transform_weight(s_, {s_.kernel_h, tile_}, t.weight, /*turned=*/false, kernels_.panel, scratch);
   each_block(scratch + points_ * s_.c_in * s_.c_out, [&](const TileBlock& block, float* v) {
     float* m = v + points_ * stride(s_.c_in);
-    kernels_.input(s_, t.x, block, v);
+    input(block, v);
     kernels_.product(point_products(v, s_.c_in, scratch, m, s_.c_out));
     kernels_.output(s_, t, block, m);
   });
@@ -188,7 +195,7 @@ void Winograd::weight_gradient(const PooledConvBackward& t, float* scratch) cons
     float* m = v + points_ * stride(s_.c_in);
     std::fill_n(sum, part_floats(), 0.0f);
     for (int64_t b = part * blocks() / count; b < (part + 1) * blocks() / count; ++b) {
-      const TileBlock block{b * rows_, std::min(rows_, tiles_ - b * rows_), rows_};
+      const TileBlock block = block_of(b);
       kernels_.input(s_, t.x, block, v);
       kernels_.gradient_output(s_, t, block, m, sum + weights);
       kernels_.sum_of_products({v, stride(s_.c_in), s_.c_in, m, stride(s_.c_out), sum,

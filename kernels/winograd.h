@@ -11,6 +11,7 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <functional>
 
 #include "kernels/pooled_conv.h"
 #include "kernels/simd.h"
@@ -18,6 +19,7 @@
 namespace earshot {
 
 struct PointProducts;
+struct TileBlock;
 struct WinogradKernels;
 
 class Winograd {
@@ -44,12 +46,20 @@ class Winograd {
   int64_t weight_scratch() const;
 
   void forward(const PooledConvForward& t, float* scratch) const;
+  /// The same of an x that `input` transforms a block at a time, in any order and on any thread, as
+  /// kernels().input does.
+  using Input = std::function<void(const TileBlock& block, float* v)>;
+  void forward(const PooledConvForward& t, const Input& input, float* scratch) const;
   void data_gradient(const PooledConvBackward& t, float* scratch) const;    // dx
   void weight_gradient(const PooledConvBackward& t, float* scratch) const;  // dweight, dbias
+
+  const WinogradKernels& kernels() const { return kernels_; }
+  int64_t block_rows() const { return rows_; }  // tiles of a block
 
  private:
   static int64_t tiles(const PooledConvShape& s, int64_t tile);
   int64_t blocks() const;
+  TileBlock block_of(int64_t b) const;
   int64_t parts() const;
   int64_t block_floats() const;            // of both transformed tensors of one block
   int64_t part_floats() const;             // of one partial sum of the weight's gradient

@@ -13,10 +13,11 @@ namespace earshot {
 /// Tiles are counted through the batch, row by row. Those past `count` are zeros.
 struct TileBlock {
   int64_t first, count, rows;
+  int64_t spacing;  // rows from point to point: those of all that is transformed at once
   /// Floats from point to point. 64 bytes more than the tiles take: points a power of two apart
   /// would share few sets of the first-level cache.
-  static int64_t stride(int64_t rows, int64_t channels) { return rows * channels + 16; }
-  int64_t stride(int64_t channels) const { return stride(rows, channels); }
+  static int64_t stride(int64_t spacing, int64_t channels) { return spacing * channels + 16; }
+  int64_t stride(int64_t channels) const { return stride(spacing, channels); }
 };
 
 /// Those of gradients are null for tiles of 6x6.

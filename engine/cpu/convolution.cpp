@@ -14,10 +14,6 @@ namespace {
 
 constexpr int64_t kFloat = sizeof(float);
 
-PooledConvShape kernel_shape(const ConvolutionShape& s) {
-  return {s.n, s.h, s.w, s.c_in, s.c_out, s.kernel_h, s.kernel_w, s.pool_h, s.pool_w};
-}
-
 /// Checks shapes for our own kernels and unwraps tensors.
 class OwnConvolution : public Convolution {
  public:

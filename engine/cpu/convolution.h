@@ -5,8 +5,14 @@
 #include <string>
 
 #include "engine/backend.h"
+#include "kernels/pooled_conv.h"
 
 namespace earshot {
+
+/// As the kernels know it.
+inline PooledConvShape kernel_shape(const ConvolutionShape& s) {
+  return {s.n, s.h, s.w, s.c_in, s.c_out, s.kernel_h, s.kernel_w, s.pool_h, s.pool_w};
+}
 
 /// `layer` names errors.
 std::unique_ptr<Convolution> make_cpu_convolution(const ConvolutionShape& shape,
