@@ -84,7 +84,7 @@ struct FoldSettings {
 struct ScoringSettings {  // paper 2.5
   int step = 5120;        // samples between crops, a multiple of 256
   bool align_end = true;  // one more crop at the end where the grid misses it
-  int batch = 64;         // crops per forward pass, at most
+  int batch = 64;         // crops per forward pass
   bool operator==(const ScoringSettings&) const = default;
 };
 

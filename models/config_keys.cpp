@@ -202,7 +202,7 @@ void add_scoring(Keys& keys) {
       "scoring.align_end", "one more crop at the end where the grid misses it",
       [](auto& c) -> auto& { return c.scoring.align_end; }));
   keys.push_back(integer(
-      "scoring.batch", 1, 65536, "crops per forward pass, at most",
+      "scoring.batch", 1, 65536, "crops per forward pass",
       [](auto& c) -> auto& { return c.scoring.batch; }));
 }
 

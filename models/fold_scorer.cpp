@@ -10,9 +10,6 @@ namespace {
 
 /// Rows of log-probabilities that wait on the device before the host reads them.
 constexpr int64_t kKeptCrops = 16384;
-/// Of cnn-spec at once where the host computes: 13 MB each at full width, whose pages cost more
-/// than larger batches gain.
-constexpr int64_t kHostCrops = 16;
 
 const char* prefix_of(ModelKind kind, ModelKind trunk) {
   if (kind != ModelKind::kComb) return "";
@@ -35,19 +32,12 @@ bool same_blocks(const SafetensorsFile& a, const std::string& a_prefix, const Sa
 
 }  // namespace
 
-int64_t crops_per_pass(const ScoringRequest& request) {
-  const int64_t batch = request.info.config.scoring.batch;
-  const bool spec = std::any_of(request.models.begin(), request.models.end(),
-                                [](const auto& m) { return m.kind != ModelKind::kAudio; });
-  return spec && !request.backend.has_own_memory() ? std::min(batch, kHostCrops) : batch;
-}
-
 FoldScorer::FoldScorer(const ScoringRequest& request, int fold, const std::vector<Crop>& crops,
                        const std::vector<CropGroup>& groups)
     : request_(request), crops_(crops), groups_(groups) {
   load(fold);
   add_trunks();
-  const int64_t batch = crops_per_pass(request);
+  const int64_t batch = request.info.config.scoring.batch;
   const auto total = static_cast<int64_t>(crops.size());
   std::vector<int64_t> sizes{std::min(batch, total)};
   if (total > batch && total % batch != 0) sizes.push_back(total % batch);
@@ -73,7 +63,7 @@ void FoldScorer::load(int fold) {
 }
 
 void FoldScorer::add_trunks() {
-  const int64_t batch = crops_per_pass(request_);
+  const int64_t batch = request_.info.config.scoring.batch;
   for (size_t m = 0; m < models_.size(); ++m) {
     const Model& model = models_[m];
     const ModelKind kind = model.tagger->kind();
@@ -161,7 +151,7 @@ void FoldScorer::bind() {
 
 void FoldScorer::run(const ClipSource& source, const Use& use,
                      const std::function<void(int64_t)>& done) {
-  const int64_t batch = crops_per_pass(request_);
+  const int64_t batch = request_.info.config.scoring.batch;
   const auto wave = request_.zero == ClipSource::Zero::kAudio ? AudioCrops::Wave::kZero
                                                               : AudioCrops::Wave::kSamples;
   for (const CropGroup& group : groups_) {
@@ -178,7 +168,7 @@ void FoldScorer::run(const ClipSource& source, const Use& use,
 }
 
 void FoldScorer::run_batch(const CropGroup& group, int64_t first, const ClipSource& source) {
-  const int64_t n = std::min<int64_t>(crops_per_pass(request_), group.count - first);
+  const int64_t n = std::min<int64_t>(request_.info.config.scoring.batch, group.count - first);
   for (AudioTrunk& trunk : audio_) hand_on(trunk.crops->features(first), trunk.consumers);
   if (!spec_.empty()) {
     GatherPlan plan;

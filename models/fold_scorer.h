@@ -10,9 +10,6 @@
 
 namespace earshot {
 
-/// Crops of a forward pass: `scoring.batch`, or fewer where that is faster.
-int64_t crops_per_pass(const ScoringRequest& request);
-
 class FoldScorer {
  public:
   /// The models of the request that have this fold, over `crops` in `groups`; both must outlive

@@ -121,7 +121,7 @@ std::vector<std::vector<ClipScore>> score_clips(const ScoringRequest& request,
   const auto& crops = scores.crops();
   const Config& config = request.info.config;
   const auto groups =
-      group_crops(crops, window_samples(config.seconds), crops_per_pass(request), kGroupSamples);
+      group_crops(crops, window_samples(config.seconds), config.scoring.batch, kGroupSamples);
   Progress progress("scoring " + names(request.models),
                     static_cast<int64_t>(crops.size() * networks), "crops");
   for (const int fold : folds)
