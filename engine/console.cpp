@@ -8,6 +8,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <cmath>
 #include <cstdio>
 #include <cstdlib>
 #include <memory>
@@ -79,7 +80,7 @@ std::string printable(std::string text) {
 
 std::string duration_text(double seconds) {
   constexpr double kLongest = 100 * 3600 - 1;
-  const auto whole = static_cast<int64_t>(std::clamp(seconds, 0.0, kLongest) + 0.5);
+  const int64_t whole = std::llround(std::clamp(seconds, 0.0, kLongest));
   if (whole < 3600) return fmt::format("{}:{:02}", whole / 60, whole % 60);
   return fmt::format("{}:{:02}:{:02}", whole / 3600, whole / 60 % 60, whole % 60);
 }

@@ -79,6 +79,7 @@ TrainOutcome train(const TrainRequest& request) {
   request.backend.keep_plans(request.paths.plans());
   const auto states = read_states(request, kAllKinds);
   std::vector<Progressed> progressed;
+  progressed.reserve(states.size());
   for (const auto& [key, state] : states)
     progressed.push_back({key.second, key.first, state.step, state.epoch});
   RunLog log(request.paths, progressed);
