@@ -167,6 +167,7 @@ class ClipTaker {
 
   void compute_mels() {
     std::vector<std::span<const int16_t>> clips;
+    clips.reserve(waiting_.size());
     for (const Outcome& outcome : waiting_) clips.emplace_back(outcome.recording.samples);
     std::vector<ClipMel> mels =
         compute_log_mels(*options_.backend, log_mel_settings(options_.features), clips);

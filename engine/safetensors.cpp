@@ -54,6 +54,7 @@ uint64_t hash_text(std::string_view text, uint64_t seed) {
 /// hash true.
 std::string hash_content(const std::vector<SafetensorsEntry>& tensors, const Metadata& metadata) {
   std::vector<const SafetensorsEntry*> order;
+  order.reserve(tensors.size());
   for (const SafetensorsEntry& tensor : tensors) order.push_back(&tensor);
   std::ranges::sort(order, {}, [](const auto* tensor) { return std::string_view(tensor->name); });
   uint64_t hash = 0;
@@ -222,6 +223,7 @@ class HeaderReader final : public nlohmann::json_sax<nlohmann::json> {
 void place(const fs::path& path, std::vector<HeaderReader::Tensor>& tensors,
            std::span<const std::byte> data) {
   std::vector<HeaderReader::Tensor*> order;
+  order.reserve(tensors.size());
   for (HeaderReader::Tensor& tensor : tensors) order.push_back(&tensor);
   std::ranges::sort(order, {}, [](const auto* tensor) { return tensor->offsets; });
   uint64_t position = 0;

@@ -136,6 +136,7 @@ void Tables::add_batch(int64_t first, int64_t count) {
   for (size_t level = 0; level < blocks.size(); ++level) {
     const SharedBlock& b = blocks[level];
     std::vector<Window> windows;
+    windows.reserve(2 * count);
     for (int64_t i = 0; i < count; ++i) windows.push_back({first + i, i, 0, b.strip});
     if (b.right_strip())
       for (int64_t i = 0; i < count; ++i)
@@ -153,6 +154,7 @@ void Tables::add_batch(int64_t first, int64_t count) {
   }
   const int64_t width = blocks.back().out_width;
   std::vector<Window> whole;
+  whole.reserve(count);
   for (int64_t i = 0; i < count; ++i) whole.push_back({first + i, i, 0, width});
   batch.crops = assembly(blocks.size() - 1, whole, width, batch);
   out.batches.push_back(std::move(batch));
