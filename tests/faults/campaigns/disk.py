@@ -95,33 +95,20 @@ def vanished(bench, table):
 
 
 def full(bench, table):
-    """A tmpfs that fills while train writes, and has room again later."""
-    size = sum(path.stat().st_size for path in bench.whole.rglob("*") if path.is_file()) // 1024
-    with table.row("a tmpfs fills up under train, then grows") as row:
-        for _ in range(3 if bench.quick else 20):
-            with small_disk(bench, int(size * bench.draw.uniform(0.1, 1.0))) as disk:
-                out = disk / "run"
-                done = bench.do(bench.train_command(out))
-                row.tries(done.status != 0)
-                if done.status != 0:
-                    bench.check_failure(row, done)
-                    bench.check_whole_files(row, out)
-                remount(disk, "size=100m")
-                bench.check_resumes(row, out)
-    with table.row("a tmpfs fills up under prepare, then grows") as row:
-        size = sum(path.stat().st_size for path in bench.store.iterdir()) // 1024
-        for _ in range(3 if bench.quick else 20):
-            with small_disk(bench, int(size * bench.draw.uniform(0.1, 0.95))) as disk:
-                out = disk / "store"
-                done = bench.do(bench.prepare_command(out))
-                row.tries(done.status != 0)
-                if done.status != 0:
-                    bench.check_failure(row, done)
-                remount(disk, "size=100m")
-                done = bench.do(bench.prepare_command(out))
-                if done.status != 0:
-                    row.loses(f"prepare again failed: {done.errors}")
-                bench.check_same_store(row, out)
+    """A tmpfs that fills while a program writes, and has room again later."""
+    targets = {"train": (bench.train_command, bench.whole),
+               "prepare": (bench.prepare_command, bench.store)}
+    for name, (command, whole) in targets.items():
+        size = sum(path.stat().st_size for path in whole.rglob("*") if path.is_file()) // 1024
+        with table.row(f"a tmpfs fills up under {name}, then grows") as row:
+            for _ in range(3 if bench.quick else 20):
+                with small_disk(bench, int(size * bench.draw.uniform(0.1, 0.95))) as disk:
+                    done = bench.do(command(disk / "out"))
+                    row.tries(done.status != 0)
+                    if done.status != 0:
+                        bench.check_failure(row, done)
+                    remount(disk, "size=100m")
+                    bench.check_recovers(row, name, disk / "out")
 
 
 def read_only(bench, table):
