@@ -138,8 +138,9 @@ class Range {
   std::array<std::array<float, kBlockCells / 8>, kC> gradients_;
 };
 
-// Forward as in line_conv.h, this many cells of the output at once.
-constexpr int64_t kCellsAtOnce = 192, kInputCells = kCellsAtOnce + kFusedTaps;
+// Forward as in line_conv.h, this many cells of the output at once; groups of 4 or 6 taps reach 12
+// taps far.
+constexpr int64_t kCellsAtOnce = 192, kInputCells = kCellsAtOnce + 12 - 1;
 
 int64_t weight_floats(const LineKernels& line) {
   return line.points * line.groups(kFusedTaps) * kC * kC;
