@@ -151,18 +151,30 @@ std::vector<float> read_mono(const fs::path& path, double max_seconds, SF_INFO& 
   return mono;
 }
 
+struct ResamplerDelete {
+  void operator()(soxr* resampler) const { soxr_delete(resampler); }
+};
+
+/// In blocks: given a clip at once, soxr grows its buffers to the clip's length bit by bit.
 std::vector<float> resample(const std::vector<float>& in, int rate) {
   const double ratio = static_cast<double>(kSampleRate) / rate;
   const auto expected = static_cast<size_t>(std::ceil(static_cast<double>(in.size()) * ratio));
-  std::vector<float> out(expected + 16);
   const soxr_io_spec_t io = soxr_io_spec(SOXR_FLOAT32_I, SOXR_FLOAT32_I);
   const soxr_quality_spec_t quality = soxr_quality_spec(SOXR_HQ, /*flags=*/0);
   const soxr_runtime_spec_t one_thread = soxr_runtime_spec(1);
-  size_t used = 0;
-  size_t made = 0;
-  const soxr_error_t error =
-      soxr_oneshot(rate, kSampleRate, /*num_channels=*/1, in.data(), in.size(), &used, out.data(),
-                   out.size(), &made, &io, &quality, &one_thread);
+  soxr_error_t error = nullptr;
+  const std::unique_ptr<soxr, ResamplerDelete> resampler(
+      soxr_create(rate, kSampleRate, /*num_channels=*/1, &error, &io, &quality, &one_thread));
+  std::vector<float> out(expected + 16);
+  size_t read = 0, made = 0, used = 1, got = 1;
+  while (!error && (used > 0 || got > 0)) {
+    const size_t block = std::min<size_t>(in.size() - read, kBlockSamples);
+    const float* next = block > 0 ? &in[read] : nullptr;  // null: no more follows
+    error = soxr_process(resampler.get(), next, block, &used, out.data() + made, out.size() - made,
+                         &got);
+    read += used;
+    made += got;
+  }
   if (error) fail("resampling from {} Hz failed: {}", rate, soxr_strerror(error));
   out.resize(std::min(made, expected));
   return out;
