@@ -28,7 +28,7 @@ fs::path find_config(const std::string& name) {
   const auto shipped = shipped_configs();
   if (std::find(shipped.begin(), shipped.end(), name) != shipped.end()) {
     for (const fs::path& folder : config_folders()) {
-      const fs::path path = folder / (name + ".yaml");
+      fs::path path = folder / (name + ".yaml");
       if (fs::is_regular_file(path, error)) return path;
     }
   }
