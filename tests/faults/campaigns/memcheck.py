@@ -4,8 +4,11 @@ Its CPU has no AVX-512, so that the AVX2 kernels are what runs."""
 
 import os
 import re
+import resource
 import shutil
+import signal
 import subprocess
+import time
 
 import audio
 
@@ -18,18 +21,54 @@ def run(bench, table):
         table.skip("all programs", "valgrind is not installed")
         return
     tools = bench.prepare_command("")[0].parent
-    store, out, clip = bench.fresh("memcheck-store"), bench.fresh("memcheck-run"), bench.work / "a.wav"
-    audio.write_wav(clip, audio.tone(20000))
-    for command in (bench.prepare_command(store, "--jobs", "2"),
-                    [tools / "inspect", store, "--verify"],
-                    bench.train_command(out, data=store),
-                    [tools / "evaluate", out, "--data", store, "--quiet"],
-                    [tools / "predict", out, clip]):
-        with table.row(f"memcheck of {command[0].name}") as row:
-            done = subprocess.run([*COMMAND, *command], capture_output=True, text=True,
-                                  env={**os.environ, "OMP_NUM_THREADS": "2"})
-            row.tries()
-            if done.returncode != 0:
-                row.loses(done.stderr[-3000:])
-            elif found := re.search(r"ERROR SUMMARY: .*", done.stderr):
-                row.sees(found[0])
+    store, out = bench.fresh("memcheck-store"), bench.fresh("memcheck-run")
+    odd = bench.work / "odd"
+    files = audio.write_awkward(odd / "A")
+    for hz in (300, 600):
+        audio.write_wav(odd / f"B/{hz}.wav", audio.tone(20000, hz))
+    train = bench.train_command(out, data=store)
+    checks = (
+        ("prepare", bench.prepare_command(store, "--jobs", "2")),
+        ("prepare of damaged recordings", [tools / "prepare", odd, "--out", bench.fresh("odd-store")]),
+        ("extract_mel", [tools / "extract_mel", files["stereo8k"], "--out", bench.work / "x.npy"]),
+        ("inspect of a store", [tools / "inspect", store, "--verify"]),
+        ("train, stopped by SIGTERM", train),
+        ("train --resume", train),
+        ("inspect of a run", [tools / "inspect", out]),
+        ("evaluate", [tools / "evaluate", out, "--data", store, "--csv", bench.work / "x.csv"]),
+        ("predict", [tools / "predict", out, files["good"], files["stereo8k"]]),
+        ("profile", [tools / "profile", *bench.settings, "--batch", "1", "--steps", "1"]),
+    )
+    for name, command in checks:
+        with table.row(f"memcheck of {name}") as row:
+            stop = out if "SIGTERM" in name else None
+            check(row, command, bench.work / "memcheck.log", stop)
+
+
+def check(row, command, log, stop):
+    """Runs it; with `stop`, until that run's first checkpoint, then sends SIGTERM."""
+    words = [*COMMAND, f"--log-file={log}", *map(str, command)]
+    process = subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+                               env={**os.environ, "OMP_NUM_THREADS": "2"})
+    row.tries()
+    before = cpu_seconds()
+    while stop and process.poll() is None:
+        if any(stop.glob("fold-*/*/last.safetensors")):
+            process.send_signal(signal.SIGTERM)
+            break
+        time.sleep(0.1)
+    _, errors = process.communicate()
+    report = log.read_text()
+    found = re.search(r"ERROR SUMMARY: (\d+) errors", report)
+    if process.returncode != (75 if stop else 0) or not found:
+        row.loses(f"exit status {process.returncode}: {errors[-1000:]}{report[-3000:]}")
+        return
+    lost = re.search(r"definitely lost: ([\d,]+) bytes", report)
+    row.figures = {"errors": int(found[1]), "bytes lost": lost[1] if lost else "0",
+                   "CPU seconds": round(cpu_seconds() - before)}
+
+
+def cpu_seconds():
+    """Of all programs that have ended."""
+    usage = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return usage.ru_utime + usage.ru_stime
