@@ -10,8 +10,6 @@ namespace {
 
 constexpr int64_t kTiles = 16;  // a pass: work for every thread, and short margins
 
-int64_t ceil_div(int64_t a, int64_t b) { return (a + b - 1) / b; }
-
 int64_t span_cells(const CropSpan& span, const SharedBlock& block) {
   return span.hops * block.line_cells();
 }

@@ -7,8 +7,6 @@
 namespace earshot {
 namespace {
 
-int64_t ceil_div(int64_t a, int64_t b) { return (a + b - 1) / b; }
-
 int64_t reach_after(const BlockRow& row) {
   int64_t cells = 0;
   for (const auto& convolution : row.convolutions) cells += convolution.kernel_w / 2;

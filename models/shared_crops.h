@@ -27,6 +27,8 @@
 
 namespace earshot {
 
+inline int64_t ceil_div(int64_t a, int64_t b) { return (a + b - 1) / b; }
+
 /// One of the leading blocks, which crops share. Cells are those of its input, `out_` of its
 /// output.
 struct SharedBlock {

@@ -14,7 +14,7 @@ using json = nlohmann::ordered_json;
 
 json with_order(const nlohmann::json& value) { return json::parse(value.dump()); }
 
-struct Tally {
+struct Amount {
   int64_t clips = 0;
   int64_t samples = 0;
   json to_json() const {
@@ -26,16 +26,16 @@ json summarise_store(const fs::path& path, bool verify) {
   const Store store(path);
   if (verify) store.verify();
   const StoreIndex& index = store.index();
-  Tally train, test;
-  std::map<int, std::pair<Tally, Tally>> classes;
-  std::map<std::string, Tally> licenses;
+  Amount train, test;
+  std::map<int, std::pair<Amount, Amount>> classes;
+  std::map<std::string, Amount> licenses;
   for (const Clip& clip : index.clips) {
     const bool is_test = clip.split == Split::kTest;
     auto& of_class = classes[clip.label];
-    for (Tally* tally : {is_test ? &test : &train, is_test ? &of_class.second : &of_class.first,
-                         &licenses[clip.license.empty() ? "not stated" : clip.license]}) {
-      ++tally->clips;
-      tally->samples += clip.samples;
+    for (Amount* amount : {is_test ? &test : &train, is_test ? &of_class.second : &of_class.first,
+                           &licenses[clip.license.empty() ? "not stated" : clip.license]}) {
+      ++amount->clips;
+      amount->samples += clip.samples;
     }
   }
   json out{{"kind", "store"},
@@ -50,7 +50,7 @@ json summarise_store(const fs::path& path, bool verify) {
     out["classes"].push_back({{"label", label < 0 ? "(unlabelled)" : index.classes[label]},
                               {"train", tallies.first.to_json()},
                               {"test", tallies.second.to_json()}});
-  for (const auto& [license, tally] : licenses) out["licenses"][license] = tally.to_json();
+  for (const auto& [license, amount] : licenses) out["licenses"][license] = amount.to_json();
   return out;
 }
 

@@ -12,8 +12,6 @@
 namespace earshot {
 namespace {
 
-constexpr int64_t kFloat = sizeof(float);
-
 /// Checks shapes for our own kernels and unwraps tensors.
 class OwnConvolution : public Convolution {
  public:

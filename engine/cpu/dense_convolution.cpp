@@ -30,7 +30,6 @@ memory::desc describe(const Shape& s, memory::format_tag tag) {
 
 /// From this many cells a window on, our own backward over the winners beats oneDNN's dense one.
 constexpr int64_t kSparsePool = 8;
-constexpr int64_t kFloat = sizeof(float);
 
 class DenseConvolution : public Convolution {
  public:

@@ -10,6 +10,8 @@
 
 namespace earshot {
 
+inline constexpr int64_t kFloat = sizeof(float);
+
 /// Any shape. `layer` names errors.
 std::unique_ptr<Convolution> make_dense_convolution(const ConvolutionShape& shape,
                                                     PooledBackward pooled,

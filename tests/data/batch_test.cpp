@@ -11,7 +11,7 @@
 namespace earshot {
 namespace {
 
-constexpr int64_t kWindow = 8192;
+constexpr int64_t kCropSamples = 8192;
 constexpr int64_t kExamples = 12000;
 constexpr int kClasses = 3;
 
@@ -26,7 +26,7 @@ class BatchTest : public testing::Test {
     set.lengths = lengths;
     set.labels = labels;
     set.classes = kClasses;
-    settings.window = kWindow;
+    settings.window = kCropSamples;
     settings.grid = 256;
     for (int64_t i = 0; i < kExamples; ++i) order.push_back(i % int64_t(set.clips.size()));
   }
@@ -202,10 +202,10 @@ TEST_F(BatchTest, WaveAndLogMelShowTheSameDraw) {
     for (int64_t t = 0; t < length / 256; ++t)
       columns.insert(columns.end(), 128, float(64 * (1 + t)) / 32768.0f);
   }
-  const int64_t w = kWindow / 256, n = 200;
+  const int64_t w = kCropSamples / 256, n = 200;
   const Batch batch = draw(0, n);
-  std::vector<float> wave(size_t(n * kWindow)), mel(size_t(n * 128 * w));
-  gather_wave(batch.plan.view(), {samples.data(), offset.data(), lengths.data()}, kWindow,
+  std::vector<float> wave(size_t(n * kCropSamples)), mel(size_t(n * 128 * w));
+  gather_wave(batch.plan.view(), {samples.data(), offset.data(), lengths.data()}, kCropSamples,
               wave.data());
   gather_mel(batch.plan.view(),
              {columns.data(), mel_offset.data(), frames.data(), floor.data(), false, w, {}}, w,
@@ -215,7 +215,7 @@ TEST_F(BatchTest, WaveAndLogMelShowTheSameDraw) {
   for (int64_t i = 0; i < n; ++i)
     for (int64_t t = 0; t < w; ++t) {
       from_mel.push_back(mel[(i * 128 + (t * 37) % 128) * w + t]);
-      from_wave.push_back(double(wave[i * kWindow + t * 256 + (t * 11) % 256]));
+      from_wave.push_back(double(wave[i * kCropSamples + t * 256 + (t * 11) % 256]));
     }
   expect_close(from_mel, from_wave, rounding(growth(2), std::vector<double>(from_wave.size(), 0.3)),
                "columns against samples");

@@ -56,8 +56,8 @@ const ConvolutionShape kShapes[] = {
 };
 
 /// Planned, with every tensor on the device inside guards.
-struct OnDevice {
-  OnDevice(Backend& device, const ConvolutionShape& shape, const ConvolutionUse& use = {})
+struct ConvolutionTensors {
+  ConvolutionTensors(Backend& device, const ConvolutionShape& shape, const ConvolutionUse& use = {})
       : s(shape), backend(device), plan(device.convolution(shape, use, "test")) {}
 
   const ConvolutionShape& s;
@@ -84,7 +84,7 @@ struct OnDevice {
 class ConvolutionTest : public testing::TestWithParam<std::tuple<TestBackend, ConvolutionShape>> {
  protected:
   void fill(std::vector<float> (*values)(int64_t, uint32_t)) { fill(values, on); }
-  void fill(std::vector<float> (*values)(int64_t, uint32_t), OnDevice& to) {
+  void fill(std::vector<float> (*values)(int64_t, uint32_t), ConvolutionTensors& to) {
     x = values(s.x().count(), 1);
     weight = values(s.weight().count(), 2);
     bias = values(s.c_out, 3);
@@ -92,15 +92,15 @@ class ConvolutionTest : public testing::TestWithParam<std::tuple<TestBackend, Co
     to.weight.set(weight);
     to.bias.set(bias);
   }
-  void forward_matches(OnDevice& planned);
-  void backward_matches(OnDevice& planned);
+  void forward_matches(ConvolutionTensors& planned);
+  void backward_matches(ConvolutionTensors& planned);
   ConvolutionShape s = std::get<1>(GetParam());
   Precision precision = std::get<0>(GetParam()).precision;
-  OnDevice on{open_backend(std::get<0>(GetParam())), s};
+  ConvolutionTensors on{open_backend(std::get<0>(GetParam())), s};
   std::vector<float> x, weight, bias;
   int64_t taps = s.kernel_h * s.kernel_w * s.c_in;
   /// Its tiles share their rounding (tests/reference/winograd_bound.h).
-  static bool winograd(const OnDevice& planned) {
+  static bool winograd(const ConvolutionTensors& planned) {
     return planned.plan->implementation().find("winograd") != std::string::npos;
   }
   bool winograd() const { return winograd(on); }
@@ -120,7 +120,7 @@ TEST_P(ConvolutionTest, ForwardOfCoarseValuesIsExact) {
   }
 }
 
-void ConvolutionTest::forward_matches(OnDevice& planned) {
+void ConvolutionTest::forward_matches(ConvolutionTensors& planned) {
   fill(smooth, planned);
   planned.forward();
   const Pooled expected = reference::convolution(s, widen(x), widen(weight), widen(bias));
@@ -137,11 +137,11 @@ void ConvolutionTest::forward_matches(OnDevice& planned) {
 TEST_P(ConvolutionTest, ForwardMatches) { forward_matches(on); }
 
 TEST_P(ConvolutionTest, ForwardMatchesWhereNoGradientFollows) {
-  OnDevice inference(on.backend, s, {Gradients::kNone});
+  ConvolutionTensors inference(on.backend, s, {Gradients::kNone});
   forward_matches(inference);
 }
 
-void ConvolutionTest::backward_matches(OnDevice& planned) {
+void ConvolutionTest::backward_matches(ConvolutionTensors& planned) {
   fill(smooth, planned);
   planned.forward();
   const Values y = widen(planned.y.get());
@@ -177,7 +177,7 @@ TEST_P(ConvolutionTest, BackwardMatchesFromTheSavedOutputs) { backward_matches(o
 TEST_P(ConvolutionTest, BothBackwardsOfAPoolMatch) {
   if (!s.pooled()) GTEST_SKIP() << "no pool";
   for (const PooledBackward pooled : {PooledBackward::kDense, PooledBackward::kSparse}) {
-    OnDevice other(on.backend, s, {Gradients::kWeightAndInput, pooled});
+    ConvolutionTensors other(on.backend, s, {Gradients::kWeightAndInput, pooled});
     backward_matches(other);
   }
 }
@@ -224,7 +224,7 @@ class ConvolutionErrors : public BackendTest {};
 
 TEST_P(ConvolutionErrors, AShapeThatWasNotPlannedIsNamed) {
   const ConvolutionShape s{2, 4, 4, 3, 5, 3, 3, 1, 1};
-  OnDevice on(backend(), s);
+  ConvolutionTensors on(backend(), s);
   GuardedTensor other(backend(), {1, 4, 4, 3}, "short x");
   try {
     on.plan->forward({other, on.weight, on.bias, on.y, Tensor{}, on.forward_scratch});

@@ -10,7 +10,7 @@ namespace {
 
 constexpr int kClasses = 5;
 constexpr int64_t kExamples = 8;
-constexpr double kShare = 1e-4;  // of the largest value of a tensor
+constexpr double kTensorShare = 1e-4;  // of the largest value of a tensor
 
 Config narrow(int seconds) {
   Config config;
@@ -68,7 +68,7 @@ class Networks : public testing::TestWithParam<std::tuple<ModelKind, int>> {
     return values;
   }
   void expect(const Tensor& got, const std::string& name) const {
-    golden::expect_near_largest(host(got), file.values("expected." + name), kShare, name);
+    golden::expect_near_largest(host(got), file.values("expected." + name), kTensorShare, name);
   }
 
   ModelKind kind = std::get<0>(GetParam());

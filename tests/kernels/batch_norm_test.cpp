@@ -3,11 +3,11 @@
 namespace earshot {
 namespace {
 
-constexpr BatchNormCalls kCpu{batch_norm_train, batch_norm_inference, batch_norm_backward};
+constexpr BatchNormCalls kNormCpu{batch_norm_train, batch_norm_inference, batch_norm_backward};
 
 class BatchNormKernel : public testing::TestWithParam<BatchNormShape> {
  protected:
-  BatchNormBody body{GetParam(), kCpu};
+  BatchNormBody body{GetParam(), kNormCpu};
 };
 
 TEST_P(BatchNormKernel, TrainMatches) { body.train_matches(); }

@@ -8,7 +8,7 @@ using gather_body::kBands;
 using gather_body::resized;
 using gather_body::Values;
 
-constexpr gather_body::GatherCalls kCpu{
+constexpr gather_body::GatherCalls kGatherCpu{
     [](const GatherPlan& plan, const WaveSource& source, int64_t t, float* out) {
       gather_wave(plan.view(), source, t, out);
     },
@@ -16,14 +16,14 @@ constexpr gather_body::GatherCalls kCpu{
       gather_mel(plan.view(), source, w, out);
     }};
 
-TEST(Gather, WaveIsItsDefinition) { GatherBody(kCpu).wave_is_its_definition(); }
+TEST(Gather, WaveIsItsDefinition) { GatherBody(kGatherCpu).wave_is_its_definition(); }
 TEST(Gather, MelIsItsDefinitionForBothPaddings) {
-  GatherBody(kCpu).mel_is_its_definition_for_both_paddings();
+  GatherBody(kGatherCpu).mel_is_its_definition_for_both_paddings();
 }
 TEST(Gather, MelKeepsToTheGridOfResizedClips) {
-  GatherBody(kCpu).mel_keeps_to_the_grid_of_resized_clips();
+  GatherBody(kGatherCpu).mel_keeps_to_the_grid_of_resized_clips();
 }
-TEST(Gather, AnEmptyClipIsPadding) { GatherBody(kCpu).an_empty_clip_is_padding(); }
+TEST(Gather, AnEmptyClipIsPadding) { GatherBody(kGatherCpu).an_empty_clip_is_padding(); }
 
 TEST(ResizeColumns, IsTheTentOfHalfPixelCentres) {
   for (const auto& [native, w] :

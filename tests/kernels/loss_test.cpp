@@ -3,11 +3,11 @@
 namespace earshot {
 namespace {
 
-constexpr LossCalls kCpu{softmax_loss, log_softmax};
+constexpr LossCalls kLossCpu{softmax_loss, log_softmax};
 
 class SoftmaxLossKernel : public testing::TestWithParam<LossCase> {
  protected:
-  LossBody body{GetParam(), kCpu};
+  LossBody body{GetParam(), kLossCpu};
 };
 
 TEST_P(SoftmaxLossKernel, MatchesWithGradient) { body.matches_with_gradient(); }
@@ -20,7 +20,7 @@ INSTANTIATE_TEST_SUITE_P(OddSizes, SoftmaxLossKernel,
                                          LossCase{{3, 17}, 1}, LossCase{{33, 41}, 10},
                                          LossCase{{5, 3}, 500}, LossCase{{2, 1000}, 80}));
 
-TEST(SoftmaxLoss, SumsToZeroAndIsFiniteForExtremeLogits) { LossBody::extreme_logits(kCpu); }
+TEST(SoftmaxLoss, SumsToZeroAndIsFiniteForExtremeLogits) { LossBody::extreme_logits(kLossCpu); }
 
 }  // namespace
 }  // namespace earshot

@@ -8,7 +8,7 @@ namespace {
 
 using reference::Values;
 
-struct Case {
+struct WinogradCase {
   ConvolutionShape shape;
   Simd simd;
   int64_t tile;
@@ -18,7 +18,7 @@ PooledConvShape pooled(const ConvolutionShape& s) {
   return {s.n, s.h, s.w, s.c_in, s.c_out, s.kernel_h, s.kernel_w, s.pool_h, s.pool_w};
 }
 
-class WinogradTest : public testing::TestWithParam<Case> {
+class WinogradTest : public testing::TestWithParam<WinogradCase> {
  protected:
   void SetUp() override {
     if (GetParam().simd == Simd::kAvx512 && best_simd() != Simd::kAvx512)
@@ -115,7 +115,7 @@ TEST_P(WinogradTest, BitsDoNotDependOnThreads) {
   EXPECT_EQ(a.dbias, b.dbias);
 }
 
-std::vector<Case> cases() {
+std::vector<WinogradCase> cases() {
   // n h w c_in c_out kernel pool
   const ConvolutionShape shapes[] = {
       {1, 1, 1, 32, 32, 4, 4, 1, 1},   // one cell
@@ -126,7 +126,7 @@ std::vector<Case> cases() {
       {1, 7, 10, 64, 128, 3, 3, 2, 4}, {2, 5, 9, 32, 96, 3, 3, 1, 1},
       {2, 4, 3, 160, 32, 3, 3, 2, 2},
   };
-  std::vector<Case> all;
+  std::vector<WinogradCase> all;
   for (const ConvolutionShape& shape : shapes)
     for (const Simd simd : {Simd::kAvx2, Simd::kAvx512})
       for (const int64_t tile : {Winograd::kTile, Winograd::kForwardTile})

@@ -13,11 +13,11 @@ namespace {
 constexpr float kNan = std::numeric_limits<float>::quiet_NaN();
 constexpr double kRounding = 1e-12;  // a few double operations on numbers up to 1
 
-const std::vector<std::string> kClasses = {"Bark", "Cello", "Meow", "Oboe"};
+const std::vector<std::string> kNames = {"Bark", "Cello", "Meow", "Oboe"};
 
 // Probabilities that rank the classes in the given order.
 std::vector<float> ranked(const std::vector<int>& order) {
-  std::vector<float> probabilities(kClasses.size());
+  std::vector<float> probabilities(kNames.size());
   float next = 0.4f;
   for (int index : order) {
     probabilities[index] = next;
@@ -61,7 +61,7 @@ TEST(Score, TotalIsOverClipsNotClasses) {
   // Bark: three clips, all right. Meow: one clip, wrong. Over clips 3/4, over classes 1/2.
   std::vector<Prediction> predictions(3, clip(0, Usage::kNone, ranked({0, 1, 2, 3})));
   predictions.push_back(clip(2, Usage::kNone, ranked({0, 1, 3, 2})));
-  const Scores scores = score(predictions, kClasses);
+  const Scores scores = score(predictions, kNames);
   EXPECT_NEAR(scores.total.map3, 0.75, kRounding);
   EXPECT_NEAR(scores.total.accuracy, 0.75, kRounding);
   EXPECT_EQ(scores.total.clips, 4);
@@ -82,7 +82,7 @@ TEST(Score, PartsAndIntervalsByHand) {
       clip(2, Usage::kIgnored, ranked({0, 1, 3, 2})),
       clip(-1, Usage::kPublic, ranked({0, 1, 3, 2})),
   };
-  const Scores scores = score(predictions, kClasses);
+  const Scores scores = score(predictions, kNames);
   EXPECT_EQ(scores.total.clips, 4);
   EXPECT_NEAR(scores.total.map3, 11.0 / 24.0, kRounding);
   EXPECT_NEAR(scores.total.accuracy, 0.25, kRounding);
@@ -101,8 +101,8 @@ TEST(Score, IntervalOfThePapersTestSet) {
   std::vector<Prediction> predictions(1460, clip(0, Usage::kNone, ranked({0, 1, 2, 3})));
   predictions.resize(1560, clip(0, Usage::kNone, ranked({1, 0, 2, 3})));
   predictions.resize(1600, clip(0, Usage::kNone, ranked({1, 2, 3, 0})));
-  EXPECT_NEAR(score(predictions, kClasses).total.interval, 0.009, 0.001);
-  EXPECT_EQ(score({predictions[0]}, kClasses).total.interval, 0.0);
+  EXPECT_NEAR(score(predictions, kNames).total.interval, 0.009, 0.001);
+  EXPECT_EQ(score({predictions[0]}, kNames).total.interval, 0.0);
 }
 
 TEST(Score, ConfusionCountsLabelThenPrediction) {
@@ -110,7 +110,7 @@ TEST(Score, ConfusionCountsLabelThenPrediction) {
                                                clip(0, Usage::kNone, ranked({3, 0, 1, 2})),
                                                clip(3, Usage::kNone, ranked({3, 0, 1, 2})),
                                                clip(1, Usage::kNone, std::vector<float>(4, kNan))};
-  const Scores scores = score(predictions, kClasses);
+  const Scores scores = score(predictions, kNames);
   const std::vector<std::vector<int64_t>> expected = {
       {0, 0, 0, 2}, {0, 0, 0, 0}, {0, 0, 0, 0}, {0, 0, 0, 1}};
   EXPECT_EQ(scores.confusion, expected);
@@ -120,17 +120,17 @@ TEST(Score, ConfusionCountsLabelThenPrediction) {
 
 TEST(Score, NothingToScore) {
   for (const Scores& scores :
-       {score({}, kClasses), score({clip(-1, Usage::kNone, ranked({0}))}, kClasses)}) {
+       {score({}, kNames), score({clip(-1, Usage::kNone, ranked({0}))}, kNames)}) {
     EXPECT_EQ(scores.total.clips, 0);
     EXPECT_EQ(scores.total.map3, 0.0);
     EXPECT_EQ(scores.total.interval, 0.0);
-    EXPECT_EQ(scores.per_class.size(), kClasses.size());
+    EXPECT_EQ(scores.per_class.size(), kNames.size());
   }
 }
 
 TEST(Score, PredictionsOfOtherClassesAreErrors) {
-  EXPECT_THROW(score({clip(0, Usage::kNone, {0.5f, 0.5f})}, kClasses), Error);
-  EXPECT_THROW(score({clip(4, Usage::kNone, ranked({0, 1, 2, 3}))}, kClasses), Error);
+  EXPECT_THROW(score({clip(0, Usage::kNone, {0.5f, 0.5f})}, kNames), Error);
+  EXPECT_THROW(score({clip(4, Usage::kNone, ranked({0, 1, 2, 3}))}, kNames), Error);
 }
 
 }  // namespace

@@ -14,7 +14,7 @@ using reference::Named;
 using reference::PassResult;
 using reference::Values;
 
-constexpr int64_t kBatch = 3;
+constexpr int64_t kExamples = 3;
 
 std::string prefix_of(const Tagger& tagger) {
   return tagger.kind() == ModelKind::kComb ? "head." : "";
@@ -69,14 +69,14 @@ class WholeNetwork : public TaggerTest {
   void expect_training_step() {
     if (std::get<0>(GetParam()).precision == Precision::kBf16)
       GTEST_SKIP() << "so few examples amplify the rounding of bf16 beyond any bound";
-    const FloatInputs inputs(kBatch);
+    const FloatInputs inputs(kExamples);
     const Named before = reference::tensors_of(tagger);
-    const auto actual = BoundPass(tagger, /*training=*/true, {kBatch}, kNans).train(inputs);
+    const auto actual = BoundPass(tagger, /*training=*/true, {kExamples}, kNans).train(inputs);
     expect_results(tagger, before, inputs, Mode::kTrain, actual);
   }
   void expect_inference() {
-    const FloatInputs inputs(kBatch);
-    const auto actual = BoundPass(tagger, /*training=*/false, {kBatch}, kNans).infer(inputs);
+    const FloatInputs inputs(kExamples);
+    const auto actual = BoundPass(tagger, /*training=*/false, {kExamples}, kNans).infer(inputs);
     expect_results(tagger, reference::tensors_of(tagger), inputs, Mode::kInference, actual);
   }
 };
