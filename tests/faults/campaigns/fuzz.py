@@ -6,6 +6,9 @@ import subprocess
 import time
 from concurrent.futures import ThreadPoolExecutor
 
+# Then a target begins anew with what it found: libsndfile 1.2 loses 5.8 kB for each damaged Ogg file.
+RUNS_AT_ONCE = 200_000
+
 
 def run(options, table, work):
     table.begin("fuzz")
@@ -24,7 +27,8 @@ class Fuzzed:
     """What a target printed, in one go or in several."""
 
     def __init__(self):
-        self.runs, self.edges, self.cpu, self.pauses, self.failure = 0, 0, 0.0, 0, ""
+        self.goes = self.runs = self.edges = self.pauses = 0
+        self.cpu, self.failure = 0.0, ""
 
 
 def fuzz(program, options, work):
@@ -35,9 +39,10 @@ def fuzz(program, options, work):
     fuzzed, end = Fuzzed(), time.monotonic() + options.fuzz
     while not fuzzed.failure and (left := end - time.monotonic()) >= 1:
         errors = work / f"{program.name}.err"
-        status = once(program, corpus, found, errors, int(left), options.seed + fuzzed.pauses, fuzzed)
+        fuzzed.goes += 1
+        status = once(program, corpus, found, errors, int(left), options.seed + fuzzed.goes, fuzzed)
         if status == 0:
-            break
+            continue
         if only_slow(program, found):  # the machine stood still: go on
             fuzzed.pauses += 1
         else:
@@ -50,8 +55,9 @@ def once(program, corpus, found, errors, seconds, seed, fuzzed):
     with open(errors, "wb") as to:
         # Threads of OpenMP only get in the way of each other here.
         process = subprocess.Popen(
-            [program, corpus, f"-max_total_time={seconds}", f"-seed={seed}", "-timeout=20",
-             "-rss_limit_mb=2048", f"-artifact_prefix={found}/", "-print_final_stats=1"],
+            [program, corpus, f"-max_total_time={seconds}", f"-runs={RUNS_AT_ONCE}",
+             f"-seed={seed}", "-timeout=20", "-rss_limit_mb=2048", f"-artifact_prefix={found}/",
+             "-print_final_stats=1"],
             stdout=subprocess.DEVNULL, stderr=to, env={**os.environ, "OMP_NUM_THREADS": "1"})
         _, status, usage = os.wait4(process.pid, 0)
     text = errors.read_text(errors="replace")
