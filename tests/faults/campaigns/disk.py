@@ -59,6 +59,7 @@ def calls_fail(bench, table):
                     if kind == "short":
                         if done.status != 0:
                             row.loses(f"a short write ended it: {done.errors.strip()}")
+                        row.sees("nothing: the rest is written after it")
                     else:
                         bench.check_failure(row, done)
                     bench.check_recovers(row, name, out)
