@@ -46,7 +46,7 @@ def fuzz(program, options, work):
         if only_slow(program, found):  # the machine stood still: go on
             fuzzed.pauses += 1
         else:
-            fuzzed.failure = errors.read_text(errors="replace")[-1500:]
+            fuzzed.failure = f"exit status {status}: {errors.read_text(errors='replace')[-1500:]}"
     return fuzzed
 
 
@@ -75,6 +75,8 @@ def judge(row, fuzzed, program, options, found):
     if fuzzed.pauses:
         row.figures["times the machine stood still"] = fuzzed.pauses
     if not fuzzed.failure:
+        if fuzzed.runs == 0:
+            row.loses("it ran no input")
         return
     for path in found.iterdir():
         kept = options.fuzz_build / f"{program.name}-{path.name}"
