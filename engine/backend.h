@@ -229,8 +229,8 @@ class Backend {
   /// run them once before. `enqueue` must live as long as the recording.
   virtual std::unique_ptr<RecordedWork> record(const std::function<void()>& enqueue) = 0;
 
-  /// Numbers of the layers planned and run from here on. Throws UsageError where the device has
-  /// not this precision.
+  /// Numbers of the layers planned and run from here on. The CPU computes in float32 whatever is
+  /// asked for, so that it goes on with a run of a GPU; it warns once.
   virtual void set_numerics(const Numerics& numerics) = 0;
   /// What convolution blocks store their outputs, the gradients of these and their weights as.
   virtual DType activation_type() const = 0;

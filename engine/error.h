@@ -1,4 +1,4 @@
-// The two kinds of failure a user meets. Both carry one sentence: what, where, what to do.
+// The kinds of failure a user meets. All carry one sentence: what, where, what to do.
 #pragma once
 
 #include <fmt/format.h>
@@ -15,6 +15,13 @@ class Error : public std::runtime_error {
   using std::runtime_error::runtime_error;
 };
 
+/// A GPU does not do its work: it is lost, its memory is taken, a kernel trapped. What it held may
+/// be gone; it may not answer again (exit status 1).
+class DeviceError : public Error {
+ public:
+  using Error::Error;
+};
+
 /// The call was wrong (exit status 2): unknown option, impossible config value.
 class UsageError : public Error {
  public:
@@ -24,6 +31,11 @@ class UsageError : public Error {
 template <typename... Args>
 [[noreturn]] void fail(fmt::format_string<Args...> text, Args&&... args) {
   throw Error(fmt::format(text, std::forward<Args>(args)...));
+}
+
+template <typename... Args>
+[[noreturn]] void fail_device(fmt::format_string<Args...> text, Args&&... args) {
+  throw DeviceError(fmt::format(text, std::forward<Args>(args)...));
 }
 
 template <typename... Args>

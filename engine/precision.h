@@ -10,6 +10,14 @@ enum class Precision {
           // the factors and the weights' gradients to 7 bits; dense layers as kTf32
 };
 
+inline const char* to_string(Precision precision) {
+  switch (precision) {
+    case Precision::kTf32: return "tf32";
+    case Precision::kBf16: return "bf16";
+    default: return "fp32";
+  }
+}
+
 struct Numerics {
   Precision precision = Precision::kF32;
   bool deterministic = true;  // only algorithms that give the same bits in every run

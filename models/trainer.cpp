@@ -89,8 +89,13 @@ TrainOutcome train(const TrainRequest& request) {
     for (const ModelKind kind : kinds) {
       const auto state = states.find({fold, kind});
       if (state != states.end() && state->second.done) continue;
-      Phase phase(request, source, fold_of, kind, fold);
-      if (phase.run(log) == TrainOutcome::kInterrupted) return TrainOutcome::kInterrupted;
+      try {
+        Phase phase(request, source, fold_of, kind, fold);
+        if (phase.run(log) == TrainOutcome::kInterrupted) return TrainOutcome::kInterrupted;
+      } catch (const DeviceError& error) {
+        fail("{}; what {} fold {} has saved is kept: go on with --resume, or --resume --device cpu",
+             error.what(), to_string(kind), fold);
+      }
     }
   return TrainOutcome::kFinished;
 }

@@ -5,6 +5,7 @@
 #include <nlohmann/json.hpp>
 
 #include "engine/trace.h"
+#include "models/stop_watch.h"
 
 namespace earshot {
 namespace {
@@ -106,7 +107,7 @@ void TrainingStep::enqueue(int64_t n) {
     backend_.update({parameters.values(), parameters.gradients(), parameters.first_moments(),
                      parameters.second_moments(), parameters.statistics(),
                      parameters.saved_statistics(), pass_.scalars(), report});
-  } catch (...) {  // an abandoned step has changed nothing
+  } catch (const Abandoned&) {  // an abandoned step has changed nothing
     backend_.copy_columns(parameters.saved_statistics(), parameters.statistics(), 0);
     throw;
   }

@@ -33,10 +33,11 @@ inline std::string reason(cufftResult status) {
   return fmt::format("cuFFT: error {}", static_cast<int>(status));
 }
 
-/// Throws Error "<what, formatted>: <reason>" unless `status` is success.
+/// Throws DeviceError "<what, formatted>: <reason>" unless `status` is success.
 template <typename Status, typename... Args>
 void check(Status status, fmt::format_string<Args...> what, Args&&... args) {
-  if (!good(status)) fail("{}: {}", fmt::format(what, std::forward<Args>(args)...), reason(status));
+  if (!good(status))
+    fail_device("{}: {}", fmt::format(what, std::forward<Args>(args)...), reason(status));
 }
 
 /// Runs `work`, which launches kernels; names the operation and its tensor where that fails.
@@ -45,7 +46,7 @@ void launching(const char* operation, const Tensor& t, const Work& work) {
   try {
     work();
   } catch (const LaunchError& error) {
-    fail("{} of {} {}: {}", operation, t.name, to_string(t.shape), error.what());
+    fail_device("{} of {} {}: {}", operation, t.name, to_string(t.shape), error.what());
   }
 }
 

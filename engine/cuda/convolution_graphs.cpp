@@ -113,12 +113,9 @@ DType ConvolutionRequest::stored() const {
 
 std::string ConvolutionRequest::key(const char* operation) const {
   const ConvolutionShape& s = shape;
-  const char* precision = numerics.precision == Precision::kF32    ? "fp32"
-                          : numerics.precision == Precision::kTf32 ? "tf32"
-                                                                   : "bf16";
   return fmt::format("{} {}x{}x{}x{} to {} kernel {}x{} pool {}x{} {}{}", operation, s.n, s.h, s.w,
-                     s.c_in, s.c_out, s.kernel_h, s.kernel_w, s.pool_h, s.pool_w, precision,
-                     numerics.deterministic ? " deterministic" : "");
+                     s.c_in, s.c_out, s.kernel_h, s.kernel_w, s.pool_h, s.pool_w,
+                     to_string(numerics.precision), numerics.deterministic ? " deterministic" : "");
 }
 
 namespace {
@@ -149,12 +146,12 @@ Plan choose_plan(const ConvolutionRequest& request, const Wanted& wanted, const 
     };
   const size_t best = choices.choose(request.key(wanted.operation), options);
   if (best == found.size())
-    fail("cuDNN has no plan within {:.0f} MB of workspace ({} engines tried)",
-         1e-6 * static_cast<double>(limits.workspace), found.size());
+    fail_device("cuDNN has no plan within {:.0f} MB of workspace ({} engines tried)",
+                1e-6 * static_cast<double>(limits.workspace), found.size());
   return std::move(*plans[best]);
 } catch (const Error& error) {
-  fail("layer {}: {} of a convolution of {} by {}: {}", request.layer, wanted.operation,
-       to_string(request.shape.x()), to_string(request.shape.weight()), error.what());
+  fail_device("layer {}: {} of a convolution of {} by {}: {}", request.layer, wanted.operation,
+              to_string(request.shape.x()), to_string(request.shape.weight()), error.what());
 }
 
 }  // namespace

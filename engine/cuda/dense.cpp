@@ -52,7 +52,7 @@ Products::Planned Products::plan(const Product& p) const {
   check(cublasLtMatmulAlgoGetHeuristic(device_.blas(), operation, planned.a.get(), planned.b.get(),
                                        planned.d.get(), planned.d.get(), raw, 1, &best, &found),
         "a plan of the product");
-  if (found == 0) fail("cuBLASLt has no algorithm");
+  if (found == 0) fail_device("cuBLASLt has no algorithm");
   planned.algorithm = best.algo;
   planned.workspace = best.workspaceSize;
   return planned;
@@ -71,7 +71,7 @@ void Products::run(const Product& p, const float* a, const float* b, const float
                        planned.workspace, device_.stream()),
         "running");
 } catch (const Error& error) {
-  fail("{}: matrix product {} x {} x {}: {}", layer, p.m, p.n, p.k, error.what());
+  fail_device("{}: matrix product {} x {} x {}: {}", layer, p.m, p.n, p.k, error.what());
 }
 
 }  // namespace earshot::cuda

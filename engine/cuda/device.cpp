@@ -60,8 +60,10 @@ DeviceMemory Device::allocate(int64_t bytes, const char* what) const {
   const cudaError_t status = cudaMalloc(&data, static_cast<size_t>(bytes));
   if (status == cudaErrorMemoryAllocation) {
     cudaGetLastError();  // not sticky: the next launch must not report it
-    fail("not enough memory on GPU {} for {} ({:.0f} MB); use a smaller batch or width", index_,
-         what, 1e-6 * static_cast<double>(bytes));
+    fail_device(
+        "not enough memory on GPU {} for {} ({:.0f} MB); use a smaller batch or width, or end what "
+        "else runs on it",
+        index_, what, 1e-6 * static_cast<double>(bytes));
   }
   check(status, "memory for {} ({} bytes)", what, bytes);
   return {data, bytes, [](void* p) { cudaFree(p); }};
@@ -82,7 +84,7 @@ Device::Slot Device::pinned_slot(int64_t bytes) const {
 void* Device::scratch(int64_t bytes) {
   if (bytes > scratch_->bytes()) {
     if (recording_)
-      fail(
+      fail_device(
           "GPU {}: scratch must grow from {} to {} bytes while a step is recorded; run the step "
           "once before",
           index_, scratch_->bytes(), bytes);
@@ -93,7 +95,8 @@ void* Device::scratch(int64_t bytes) {
 }
 
 void Device::upload(void* to, const void* from, int64_t bytes, const char* what) {
-  if (recording_) fail("GPU {}: the copy of {} from the host cannot be recorded", index_, what);
+  if (recording_)
+    fail_device("GPU {}: the copy of {} from the host cannot be recorded", index_, what);
   for (int64_t done = 0; done < bytes; done += kSlotBytes) {
     Slot& slot = slots_[next_slot_];
     next_slot_ = (next_slot_ + 1) % slots_.size();

@@ -14,7 +14,7 @@ std::string last_reason() {
 
 void check(cudnnStatus_t status, const char* what) {
   if (status != CUDNN_STATUS_SUCCESS)
-    fail("cuDNN {}: {} ({})", what, cudnnGetErrorString(status), last_reason());
+    fail_device("cuDNN {}: {} ({})", what, cudnnGetErrorString(status), last_reason());
 }
 
 int64_t integer(const Descriptor& from, cudnnBackendAttributeName_t name) {

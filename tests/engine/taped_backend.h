@@ -1,9 +1,12 @@
 // The CPU backend with the habits of a GPU that matter to training: a recording keeps every
 // argument as it was when it was recorded (pointers and numbers alike), a report reaches the host
-// late, and memory is the device's own and limited.
+// late, memory is the device's own and limited, and it can be lost.
 #pragma once
 
+#include <limits>
+
 #include "engine/backend.h"
+#include "engine/error.h"
 
 namespace earshot {
 
@@ -14,16 +17,25 @@ class TapedBackend : public Backend {
   explicit TapedBackend(int late = 0, int64_t memory = -1) : late_(late), memory_(memory) {}
 
   int64_t replays() const { return replays_; }
+  /// Operations that have run.
+  int64_t operations() const { return operations_; }
+  /// Lost behind `operations` from now: nothing runs any more, and the host learns of it when it
+  /// waits, copies or allocates next.
+  void lose_after(int64_t operations) { lost_from_ = operations_ + operations; }
+  /// Another program takes all memory behind `operations` from now.
+  void take_memory_after(int64_t operations) { full_from_ = operations_ + operations; }
 
   std::string name() const override { return "taped"; }
   std::string description() const override { return "taped: " + cpu_->description(); }
   int64_t free_bytes() const override {
+    if (operations_ >= full_from_) return 0;
     return memory_ < 0 ? cpu_->free_bytes() : memory_ - *allocated_;
   }
   bool has_own_memory() const override { return true; }
   DeviceMemory allocate(int64_t bytes, const char* what) override {
     if (tape_) fail("{} was allocated while a step was recorded", what);
-    if (bytes > free_bytes()) fail("not enough memory for {}", what);
+    check_lost();
+    if (bytes > free_bytes()) fail_device("not enough memory for {}", what);
     auto memory = std::make_shared<DeviceMemory>(cpu_->allocate(bytes, what));
     *allocated_ += bytes;
     return {memory->data(), bytes, [memory, all = allocated_](void*) { *all -= memory->bytes(); }};
@@ -38,15 +50,17 @@ class TapedBackend : public Backend {
   }
   void copy_to_device(const Tensor& to, const void* from) override {
     if (tape_) fail("{} was copied from the host while a step was recorded", to.name);
+    check_lost();
     cpu_->copy_to_device(to, from);
   }
   void copy_to_host(void* to, const Tensor& from) override {
     if (tape_) fail("{} was copied to the host while a step was recorded", from.name);
+    check_lost();
     cpu_->copy_to_host(to, from);
   }
-  void synchronize() override {}
+  void synchronize() override { check_lost(); }
   std::unique_ptr<Mailbox> mailbox(const void* from, int64_t bytes) override {
-    return std::make_unique<LateMailbox>(cpu_->mailbox(from, bytes), late_);
+    return std::make_unique<LateMailbox>(*this, cpu_->mailbox(from, bytes), late_);
   }
   std::unique_ptr<RecordedWork> record(const std::function<void()>& enqueue) override {
     auto tape = std::make_unique<Tape>(*this);
@@ -133,7 +147,7 @@ class TapedBackend : public Backend {
     explicit Tape(TapedBackend& backend) : owner(backend) {}
     void replay() override {
       ++owner.replays_;
-      for (const auto& operation : operations) operation();
+      for (const auto& operation : operations) owner.operate(operation);
     }
     TapedBackend& owner;
     Operations operations;
@@ -160,18 +174,21 @@ class TapedBackend : public Backend {
 
   class LateMailbox : public Mailbox {
    public:
-    LateMailbox(std::unique_ptr<Mailbox> cpu, int late) : cpu_(std::move(cpu)), late_(late) {}
+    LateMailbox(TapedBackend& backend, std::unique_ptr<Mailbox> cpu, int late)
+        : owner_(backend), cpu_(std::move(cpu)), late_(late) {}
     void send() override {
       if (++under_way_ > kCapacity) fail("nobody reads the mailbox");
       cpu_->send();
     }
     const void* receive(bool wait) override {
       if (under_way_ == 0 || (!wait && under_way_ <= late_)) return nullptr;
+      owner_.check_lost();
       --under_way_;
       return cpu_->receive(wait);
     }
 
    private:
+    TapedBackend& owner_;
     std::unique_ptr<Mailbox> cpu_;
     int late_, under_way_ = 0;
   };
@@ -180,7 +197,14 @@ class TapedBackend : public Backend {
     if (tape_)
       tape_->push_back(std::move(operation));
     else
-      operation();
+      operate(operation);
+  }
+  void operate(const std::function<void()>& operation) {
+    if (operations_ < lost_from_) operation();
+    ++operations_;
+  }
+  void check_lost() const {
+    if (operations_ >= lost_from_) fail_device("the device is lost");
   }
 
   std::unique_ptr<Backend> cpu_ = make_cpu_backend(2);
@@ -188,7 +212,8 @@ class TapedBackend : public Backend {
   int64_t memory_;
   std::shared_ptr<int64_t> allocated_ = std::make_shared<int64_t>(0);
   Operations* tape_ = nullptr;
-  int64_t replays_ = 0;
+  int64_t replays_ = 0, operations_ = 0;
+  int64_t lost_from_ = std::numeric_limits<int64_t>::max(), full_from_ = lost_from_;
 };
 
 }  // namespace earshot

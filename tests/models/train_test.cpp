@@ -263,6 +263,56 @@ TEST_F(TrainTest, AStopInTheMiddleOfAPassLeavesTheStateBeforeIt) {
   EXPECT_EQ(log("cut", "epoch").size(), log("whole", "epoch").size());
 }
 
+TEST_F(TrainTest, ALostDeviceLosesNothingThatWasSaved) {
+  config.checkpoint_seconds = 0;        // one behind every step
+  config.precision = Precision::kBf16;  // which the CPU goes on with, too
+  run(*cpu, "whole");
+  TapedBackend never(/*late=*/2);
+  run(never, "never");
+  TrainOutcome outcome = TrainOutcome::kInterrupted;
+  int lost = 0, stopped = 0;
+  for (int call = 0; outcome == TrainOutcome::kInterrupted && call < 400; ++call) {
+    if (call % 3 == 2) {  // on the CPU for a step, and back
+      StopAfterAStep stop;
+      outcome = run(*cpu, "run", /*resume=*/true, &stop);
+      ++stopped;
+      continue;
+    }
+    TapedBackend device(/*late=*/call % 3);
+    device.lose_after(31 * call % never.operations() * 5 / 40);
+    const std::string error = error_of([&] { outcome = run(device, "run", /*resume=*/true); });
+    if (error == "no error") continue;
+    ++lost;
+    EXPECT_TRUE(contains(error, "the device is lost; what cnn-")) << error;
+    EXPECT_TRUE(contains(error, " fold 1 has saved is kept: go on with --resume")) << error;
+  }
+  EXPECT_EQ(outcome, TrainOutcome::kFinished);
+  EXPECT_GT(lost, 10);
+  EXPECT_GT(stopped, 5);
+  expect_same("whole", "run");
+}
+
+TEST_F(TrainTest, MemoryThatAnotherProgramTakesIsNamedAndNothingIsLost) {
+  for (PhaseSettings* phase : {&config.audio, &config.spec, &config.comb}) phase->epochs = 1;
+  run(*cpu, "whole");
+  TapedBackend never(/*late=*/2);
+  run(never, "never");
+  int failed = 0;
+  for (int part = 0; part < 5; ++part) {
+    const std::string name = "run " + std::to_string(part);
+    TapedBackend device(/*late=*/2);
+    device.take_memory_after(never.operations() * part / 10);
+    const std::string error = error_of([&] { run(device, name); });
+    if (error == "no error") continue;  // nothing was allocated any more
+    ++failed;
+    EXPECT_TRUE(contains(error, "are free; batch ") || contains(error, "not enough memory for "))
+        << error;
+    run(part % 2 == 0 ? *cpu : static_cast<Backend&>(never), name, /*resume=*/true);
+    expect_same("whole", name);
+  }
+  EXPECT_GE(failed, 3);
+}
+
 TEST_F(TrainTest, StreamedTrainingResumesBitForBitAfterEveryStep) {
   kinds = {ModelKind::kAudio};
   const int64_t memory = little_memory();
