@@ -159,8 +159,14 @@ auto& ConvBlock::planned(Plans& plans, int64_t n, const std::string& layer) {
 }
 
 Tensor ConvBlock::forward(const Tensor& input, const StepInfo&) {
+  const Tensor y = fused_.empty() ? forward_composed(input) : forward_fused(input);
+  const Tensor argmax = first_of(units_.back().argmax, input.shape.n);
+  if (trace_listener && argmax.data) trace_listener->wrote(name_, TracePhase::kForward, argmax);
+  return y;
+}
+
+Tensor ConvBlock::forward_composed(const Tensor& input) {
   const int64_t n = input.shape.n;
-  if (!fused_.empty()) return forward_fused(input);
   Tensor x = input;
   for (Unit& u : units_) {
     const TraceRange range(u.name, TracePhase::kForward);

@@ -42,6 +42,7 @@ class ConvBlock : public Layer {
   void set_shapes(const Shape& input);
   bool plan_fused(Planner& planner);
   void plan_composed(Planner& planner);
+  Tensor forward_composed(const Tensor& x);
   Tensor forward_fused(const Tensor& x);
   Tensor backward_fused(const Tensor& dy);
   /// The plan for a batch of n, of all plans for batches. Throws Error naming `layer`.

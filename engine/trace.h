@@ -3,6 +3,7 @@
 #pragma once
 
 #include <string>
+#include <vector>
 
 #include "engine/tensor.h"
 
@@ -18,8 +19,26 @@ class TraceListener {
   virtual void begin(const std::string& name, TracePhase phase) = 0;
   virtual void end() = 0;
   /// `layer` has written what the next one reads: its output, or (kBackward) the gradient of its
-  /// input, without data where nobody wants it, and those of its parameters.
+  /// input, without data where nobody wants it, and those of its parameters. A pool's winners (kU8)
+  /// come before its output.
   virtual void wrote(const std::string& /*layer*/, TracePhase, const Tensor&) {}
+};
+
+/// Keeps the part that is at work.
+class PartListener : public TraceListener {
+ public:
+  void begin(const std::string& name, TracePhase) override { open_.push_back(name); }
+  void end() override { open_.pop_back(); }
+  /// "audio.", or nothing in a single network.
+  std::string part() const {
+    std::string part;
+    for (const std::string& name : open_)
+      if (name.ends_with('.')) part += name;
+    return part;
+  }
+
+ private:
+  std::vector<std::string> open_;  // names of the ranges
 };
 
 /// Nobody (nullptr) or the one that hears all ranges from here on; it must outlive that.

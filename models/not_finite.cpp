@@ -66,22 +66,15 @@ std::optional<NotFinite> find_not_finite(const Tagger& tagger, const Tagger::Sna
   return {};
 }
 
-void NotFiniteFinder::begin(const std::string& name, TracePhase) { open_.push_back(name); }
-
-void NotFiniteFinder::end() { open_.pop_back(); }
-
 void NotFiniteFinder::wrote(const std::string& layer, TracePhase phase, const Tensor& tensor) {
-  if (found_) return;
+  if (found_ || tensor.type == DType::kU8) return;
   Backend& backend = tagger_.backend();
   backend.synchronize();
   if (phase == TracePhase::kBackward) look_at_gradients(layer);
   if (found_ || !tensor.data) return;
   const auto bad = first_bad(backend, tensor);
   if (!bad) return;
-  std::string part;
-  for (const std::string& name : open_)
-    if (name.ends_with('.')) part += name;
-  found_ = {part + layer, tensor.name, bad->value, bad->index / tensor.shape.features()};
+  found_ = {part() + layer, tensor.name, bad->value, bad->index / tensor.shape.features()};
   // Batch statistics and weights mix the examples of a gradient.
   if (phase == TracePhase::kBackward) found_->example = -1;
 }

@@ -24,11 +24,9 @@ std::optional<NotFinite> find_not_finite(const Tagger& tagger, const Tagger::Sna
 
 /// Hears a step layer by layer and keeps the first tensor that is not finite; waits for the device
 /// after each.
-class NotFiniteFinder : public TraceListener {
+class NotFiniteFinder : public PartListener {
  public:
   explicit NotFiniteFinder(const Tagger& tagger) : tagger_(tagger) {}
-  void begin(const std::string& name, TracePhase phase) override;
-  void end() override;
   void wrote(const std::string& layer, TracePhase phase, const Tensor& tensor) override;
 
   const std::optional<NotFinite>& found() const { return found_; }
@@ -36,7 +34,6 @@ class NotFiniteFinder : public TraceListener {
  private:
   void look_at_gradients(const std::string& layer);
   const Tagger& tagger_;
-  std::vector<std::string> open_;  // names of the ranges
   std::optional<NotFinite> found_;
 };
 

@@ -221,6 +221,8 @@ void Phase::run_step() {
   ++state_.step;
   ++state_.step_in_epoch;
   try {
+    TraceListener* const listener = request_.observer ? request_.observer->listener() : nullptr;
+    const ListenWith listening(listener ? listener : trace_listener);
     const StopWatch watch(request_);
     step_->run(state_.step, batch, class_weights_, seconds);
   } catch (const Abandoned&) {
@@ -229,7 +231,8 @@ void Phase::run_step() {
     return;
   }
   if (request_.observer)
-    request_.observer->on_step({state_.step, batch.size(), tagger_, *train_pass_});
+    request_.observer->on_step(
+        {state_.step, batch, class_weights_, step_->settings(), tagger_, *train_pass_});
   epoch_seconds_ += seconds;
   interval_seconds_ += seconds;
 }

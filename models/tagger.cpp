@@ -122,6 +122,10 @@ Tagger::Snapshots Tagger::snapshot() const {
   return snapshots;
 }
 
+void Tagger::restore(const Snapshots& snapshots) {
+  for (size_t i = 0; i < sets_.size(); ++i) sets_[i].parameters->restore(snapshots[i]);
+}
+
 std::vector<SafetensorsEntry> Tagger::tensors(const Snapshots& snapshots) const {
   std::vector<SafetensorsEntry> all;
   for (size_t i = 0; i < sets_.size(); ++i)

@@ -43,6 +43,7 @@ class Tagger {
   /// Named tensors; spans point into `snapshots`, one per set.
   using Snapshots = std::vector<Parameters::Snapshot>;
   Snapshots snapshot() const;
+  void restore(const Snapshots& snapshots);
   std::vector<SafetensorsEntry> tensors(const Snapshots& snapshots) const;
 
   /// The layers of one pass; declares parameters on first use.

@@ -5,15 +5,19 @@
 #include <atomic>
 #include <string>
 
+#include "engine/trace.h"
 #include "models/clip_source.h"
 #include "models/run.h"
+#include "models/training_step.h"
 
 namespace earshot {
 
 /// One training step behind its update.
 struct ObservedStep {
   int64_t step;  // 1, 2, ... of this phase
-  int64_t examples;
+  const Batch& batch;
+  std::span<const float> class_weights;
+  const TrainingStep::Settings& settings;
   const Tagger& tagger;
   const TaggerPass& pass;  // inputs, targets and losses are good, outputs of layers no more
 };
@@ -22,6 +26,8 @@ class StepObserver {
   virtual ~StepObserver() = default;
   /// Before the first step of a phase.
   virtual void on_start(const Tagger& tagger) = 0;
+  /// Who hears the next step layer by layer; nullptr: nobody, and it may be replayed.
+  virtual TraceListener* listener() { return nullptr; }
   virtual void on_step(const ObservedStep& step) = 0;
 };
 class StepProfile;

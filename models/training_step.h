@@ -62,6 +62,7 @@ class TrainingStep {
   /// set or the device is more than two steps behind.
   std::optional<StepReport> take_report(bool wait);
 
+  const Settings& settings() const { return settings_; }
   /// After a bad step, once all reports are taken: the next step trains again.
   void clear();
 

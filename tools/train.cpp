@@ -8,6 +8,7 @@
 #include "data/classes.h"
 #include "engine/error.h"
 #include "engine/select_backend.h"
+#include "models/lockstep.h"
 #include "models/step_profile.h"
 #include "models/trainer.h"
 #include "tools/device_options.h"
@@ -32,6 +33,7 @@ struct Options {
   std::vector<std::string> set, models;
   std::string on_nan = "stop";
   bool resume = false, dry_run = false, eager = false;
+  int64_t lockstep = 0;
   std::optional<bool> deterministic;
   DeviceOptions device;
 };
@@ -63,6 +65,11 @@ void add_options(CLI::App& app, Options& o) {
   add_device_options(app, o.device);
   app.add_flag("--eager", o.eager,
                "On a GPU: enqueue each step anew instead of replaying it; the same bits, slower");
+  app.add_option("--lockstep", o.lockstep,
+                 "Repeat the first N steps of each phase on the CPU with the library's "
+                 "convolutions, compare every tensor, stop at the first that is off")
+      ->check(CLI::Range(1, 1000000))
+      ->type_name("N");
   app.add_option("--profile-steps", o.profile_steps,
                  "Start the profiler before step A of this call and stop it behind step B")
       ->type_name("A:B");
@@ -101,6 +108,13 @@ void work(const Options& o) {
   request.profile = profile.get();
   if (o.on_nan == "skip") request.on_not_finite = OnNotFinite::kSkip;
   for (const std::string& word : o.models) request.kinds.push_back(model_kind(word));
+  std::unique_ptr<Backend> cpu;
+  std::unique_ptr<Lockstep> lockstep;
+  if (o.lockstep > 0) {
+    cpu = make_cpu_backend(o.device.threads);
+    lockstep = std::make_unique<Lockstep>(*cpu, store, config, o.lockstep);
+    request.observer = lockstep.get();
+  }
   if (train(request) == TrainOutcome::kInterrupted)
     throw Stopped{
         "stopped by a signal; the checkpoint is written, the same call with --resume goes on"};

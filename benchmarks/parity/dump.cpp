@@ -86,10 +86,11 @@ class Dump : public StepObserver {
   void on_step(const ObservedStep& step) override {
     if (step.tagger.kind() != model_kind(options_.model)) return;
     Tensors tensors(backend_);
-    tensors.add_inputs("", step.tagger, step.pass, step.examples);
-    tensors.add("targets", step.pass.targets(step.examples));
+    const int64_t n = step.batch.size();
+    tensors.add_inputs("", step.tagger, step.pass, n);
+    tensors.add("targets", step.pass.targets(n));
     tensors.add("class_weights", step.pass.class_weights());
-    tensors.add("loss", step.pass.loss(step.examples));
+    tensors.add("loss", step.pass.loss(n));
     write_safetensors(path(fmt::format("step-{:04}", step.step)), tensors.entries(), {});
     Tensors none(backend_);
     if (step.step % kEvery == 0) write_gradients(step);

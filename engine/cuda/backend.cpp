@@ -17,8 +17,6 @@
 namespace earshot::cuda {
 namespace {
 
-constexpr int64_t kFloat = sizeof(float);
-
 BatchNormShape rows_of(const Tensor& t) { return {t.shape.rows(), t.shape.c}; }
 
 /// Calls work(x's cells, y's cells) with the types that batch norm has.

@@ -15,7 +15,6 @@ namespace {
 
 /// From this many cells a window on, a backward over the winners can beat a dense one.
 constexpr int64_t kSparsePool = 8;
-constexpr int64_t kFloat = sizeof(float);
 
 /// Calls work(T*), T being what the activations are stored as.
 template <typename Work>

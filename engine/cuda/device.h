@@ -12,6 +12,8 @@
 
 namespace earshot::cuda {
 
+inline constexpr int64_t kFloat = sizeof(float);
+
 /// A handle of a library, destroyed with `destroy`.
 template <typename T, auto destroy>
 struct DestroyWith {

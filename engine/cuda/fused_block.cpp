@@ -8,8 +8,6 @@
 namespace earshot::cuda {
 namespace {
 
-constexpr int64_t kFloat = sizeof(float);
-
 class CudaFusedBlock : public FusedBlock {
  public:
   CudaFusedBlock(Device& device, const FusedBlockShape& shape, FusedFactors factors,

@@ -14,8 +14,8 @@ using reference::Named;
 using reference::Network;
 using reference::Values;
 
-constexpr int64_t kBatch = 3;
-constexpr int kClasses = 4;
+constexpr int64_t kSmallBatch = 3;
+constexpr int kSmallClasses = 4;
 
 const NetworkTable kAudio{
     {1, 1, 61, 1}, {{{{1, 11, 3}, {1, 11, 3}}, 1, 4}, {{{1, 5, 4}}, 1, 4}}, 5};
@@ -63,24 +63,26 @@ double loss_of(const Chain& chain, const std::vector<Values>& inputs, const Valu
   std::vector<Values> parts;
   for (const auto* tables : {&chain.frozen, &chain.trained}) {
     for (const NetworkTable& table : *tables)
-      parts.push_back(network.trunk(table, kBatch, inputs[parts.size()],
+      parts.push_back(network.trunk(table, kSmallBatch, inputs[parts.size()],
                                     "trunk" + std::to_string(parts.size()) + ".",
                                     tables == &chain.frozen ? Mode::kInference : mode));
     if (tables == &chain.frozen) network.freeze();
   }
-  for (int64_t i = 0; i < kBatch; ++i)
+  for (int64_t i = 0; i < kSmallBatch; ++i)
     for (const Values& part : parts) {
-      const auto each = static_cast<int64_t>(part.size()) / kBatch;
+      const auto each = static_cast<int64_t>(part.size()) / kSmallBatch;
       x.insert(x.end(), part.begin() + i * each, part.begin() + (i + 1) * each);
     }
   for (size_t i = 0; i < chain.hidden.size(); ++i)
     x = network.hidden("hidden" + std::to_string(i),
-                       {kBatch, static_cast<int64_t>(x.size()) / kBatch, chain.hidden[i]}, x, mode);
-  const Values logits =
-      network.output("softmax", {kBatch, static_cast<int64_t>(x.size()) / kBatch, kClasses}, x);
-  const auto loss = reference::softmax_loss({kBatch, kClasses}, logits, targets, {0.5, 1, 2, 1.5});
+                       {kSmallBatch, static_cast<int64_t>(x.size()) / kSmallBatch, chain.hidden[i]},
+                       x, mode);
+  const Values logits = network.output(
+      "softmax", {kSmallBatch, static_cast<int64_t>(x.size()) / kSmallBatch, kSmallClasses}, x);
+  const auto loss =
+      reference::softmax_loss({kSmallBatch, kSmallClasses}, logits, targets, {0.5, 1, 2, 1.5});
   if (mode == Mode::kTrain) network.backward(loss.dlogits);
-  return std::accumulate(loss.loss.begin(), loss.loss.end(), 0.0) / kBatch;
+  return std::accumulate(loss.loss.begin(), loss.loss.end(), 0.0) / kSmallBatch;
 }
 
 class ChainedReference : public testing::TestWithParam<Chain> {};
@@ -93,7 +95,7 @@ TEST_P(ChainedReference, GradientsAreSlopesOfTheLoss) {
   for (const auto* tables : {&chain.frozen, &chain.trained})
     for (const NetworkTable& table : *tables) {
       draw.trunk(table, "trunk" + std::to_string(inputs.size()) + ".");
-      inputs.push_back(draw(kBatch * table.input.count()));
+      inputs.push_back(draw(kSmallBatch * table.input.count()));
       features += trunk_features(table);
     }
   for (size_t i = 0; i < chain.hidden.size(); ++i) {
@@ -101,8 +103,8 @@ TEST_P(ChainedReference, GradientsAreSlopesOfTheLoss) {
     draw.norm("hidden" + std::to_string(i) + ".norm", chain.hidden[i]);
     features = chain.hidden[i];
   }
-  draw.affine("softmax", features * kClasses, kClasses);
-  const Values targets = absolute(draw(kBatch * kClasses));
+  draw.affine("softmax", features * kSmallClasses, kSmallClasses);
+  const Values targets = absolute(draw(kSmallBatch * kSmallClasses));
 
   Named& tensors = draw.tensors;
   Network trained(tensors, Config{});
