@@ -21,6 +21,11 @@ while read -r word _; do
   case $word in run) echo '{"seconds":[0.1,0.2]}' ;; memory) echo '{"peak_bytes":1}' ;; esac
 done"""
 
+TRAIN = """while [[ $# -gt 0 ]]; do [[ $1 == --out ]] && out=$2; shift; done
+mkdir -p "$out/fold-0/cnn-comb"
+echo bits > "$out/fold-0/cnn-comb/last.safetensors"
+for model in cnn-audio cnn-spec cnn-comb; do echo "$model: 200 steps beside cpu; off by"; done"""
+
 
 def setUpModule():
     global scratch, bundle
@@ -113,6 +118,7 @@ class DeviceScriptsTest(unittest.TestCase):
         self.fake("tests/plugin_probe", "echo '[info] cuda:0: Fake 100'")
         for name in ("device", "engine", "models"):
             self.fake(f"tests/test_{name}", "echo '[  PASSED  ] 3 tests.'")
+        self.fake("tools/train", TRAIN)
         self.fake("benchmarks/bench_kernels",
                   "for o; do case $o in --benchmark_out=*) echo '{\"real_time\": 1}' > ${o#*=};;"
                   " esac; done")
@@ -134,12 +140,14 @@ class DeviceScriptsTest(unittest.TestCase):
         return {part["part"]: part["status"] for part in record["parts"]}
 
     def test_all_pass(self):
-        done, record = self.script("tests", "--only", "kernels,engine,models")
+        parts = ("kernels", "engine", "models", "lockstep", "repeat/first", "repeat/second",
+                 "repeat/eager")
+        done, record = self.script("tests", "--only", "kernels,engine,models,lockstep,repeat")
         self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
         self.assertEqual(record["status"], "passed")
         self.assertEqual(record["device"], "cuda:0: Fake 100")
-        self.assertEqual(self.outcomes(record), dict.fromkeys(("kernels", "engine", "models"),
-                                                              "passed"))
+        self.assertEqual(self.outcomes(record), dict.fromkeys(parts, "passed"))
+        self.assertIn("cnn-spec: 200 steps beside cpu", done.stdout)
         done, record = self.script("benchmarks")
         self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
         steps = [f"step/{model}/{seconds}s" for model in ("cnn-audio", "cnn-spec", "cnn-comb")
@@ -166,6 +174,13 @@ class DeviceScriptsTest(unittest.TestCase):
         done, record = self.script("benchmarks", "--only", "step", "--filter", "spec/2s")
         self.assertEqual(self.outcomes(record), {"step/cnn-spec/2s": "failed"})
         self.assertEqual((done.returncode, record["status"]), (1, "failed"))
+
+    def test_other_bits_and_steps_that_were_not_compared_have_failed(self):
+        self.fake("tools/train", TRAIN.replace("bits", "$RANDOM$RANDOM").replace("200", "199"))
+        done, record = self.script("tests", "--only", "lockstep,repeat")
+        self.assertEqual(done.returncode, 1)
+        self.assertEqual(self.outcomes(record), {"lockstep": "failed", "repeat/first": "passed",
+                                                 "repeat/second": "failed", "repeat/eager": "failed"})
 
     def test_a_case_that_could_not_run_has_failed(self):
         self.fake("benchmarks/bench_kernels",
