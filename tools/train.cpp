@@ -66,8 +66,7 @@ void add_options(CLI::App& app, Options& o) {
   app.add_flag("--eager", o.eager,
                "On a GPU: enqueue each step anew instead of replaying it; the same bits, slower");
   app.add_option("--lockstep", o.lockstep,
-                 "Repeat the first N steps of each phase on the CPU with the library's "
-                 "convolutions, compare every tensor, stop at the first that is off")
+                 "Repeat the first N steps of each phase by oneDNN and compare every tensor")
       ->check(CLI::Range(1, 1000000))
       ->type_name("N");
   app.add_option("--profile-steps", o.profile_steps,
