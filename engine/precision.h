@@ -12,9 +12,12 @@ enum class Precision {
 
 inline const char* to_string(Precision precision) {
   switch (precision) {
-    case Precision::kTf32: return "tf32";
-    case Precision::kBf16: return "bf16";
-    default: return "fp32";
+    case Precision::kTf32:
+      return "tf32";
+    case Precision::kBf16:
+      return "bf16";
+    default:
+      return "fp32";
   }
 }
 
