@@ -144,12 +144,34 @@ Descriptor& Descriptor::finalize() {
 
 bool Descriptor::try_finalize() { return cudnnBackendFinalize(get()) == CUDNN_STATUS_SUCCESS; }
 
+Descriptor own_device(int index) {
+  const int32_t id = index;
+  Descriptor device(CUDNN_BACKEND_DEVICEPROP_DESCRIPTOR);
+  device.set(CUDNN_ATTR_DEVICEPROP_DEVICE_ID, CUDNN_TYPE_INT32, 1, &id);
+  device.finalize();
+  return device;
+}
+
 Descriptor described_device(const std::string& json) {
   Descriptor device(CUDNN_BACKEND_DEVICEPROP_DESCRIPTOR);
   device.set(CUDNN_ATTR_DEVICEPROP_JSON_REPRESENTATION, CUDNN_TYPE_CHAR,
              static_cast<int64_t>(json.size()), json.data());
   device.finalize();
   return device;
+}
+
+std::string description(const Descriptor& device) {
+  const auto read = [&](int64_t most, int64_t& size, char* text) {
+    check(cudnnBackendGetAttribute(device.get(), CUDNN_ATTR_DEVICEPROP_JSON_REPRESENTATION,
+                                   CUDNN_TYPE_CHAR, most, &size, text),
+          "description of a device");
+  };
+  int64_t size = 0;
+  read(0, size, nullptr);
+  std::string text(static_cast<size_t>(size), '\0');
+  read(size, size, text.data());
+  text.resize(text.find_last_not_of('\0') + 1);
+  return text;
 }
 
 cudnnStatus_t Plan::run(cudnnHandle_t handle, const std::vector<Binding>& bindings,

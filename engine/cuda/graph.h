@@ -54,8 +54,10 @@ struct PlanTarget {
   cudnnHandle_t handle = nullptr;
   const Descriptor* device = nullptr;
 };
-/// The description of a device, as cuDNN writes it in JSON.
+/// A device of this machine, or another by its description, as cuDNN writes it in JSON.
+Descriptor own_device(int index);
 Descriptor described_device(const std::string& json);
+std::string description(const Descriptor& device);
 
 struct PlanLimits {
   int64_t workspace;   // bytes

@@ -63,7 +63,7 @@ class BundleTest(unittest.TestCase):
                 name, _, where = line.strip().partition(" => ")
                 if GLIBC.match(Path(name.split()[0]).name):
                     continue
-                if program.name == "libearshot_cuda.so" and CUDA.match(name):
+                if program.name in ("libearshot_cuda.so", "describe_device") and CUDA.match(name):
                     continue
                 found = Path(where.rsplit(" (", 1)[0]).resolve()
                 self.assertTrue(found.is_relative_to(bundle), f"{program.name}: {line}")
@@ -119,6 +119,7 @@ class DeviceScriptsTest(unittest.TestCase):
         for name in ("device", "engine", "models"):
             self.fake(f"tests/test_{name}", "echo '[  PASSED  ] 3 tests.'")
         self.fake("tools/train", TRAIN)
+        self.fake("tests/describe_device", "echo '{'; echo ' \"warpSize\": 32'; echo '}'")
         self.fake("benchmarks/bench_kernels",
                   "for o; do case $o in --benchmark_out=*) echo '{\"real_time\": 1}' > ${o#*=};;"
                   " esac; done")
@@ -140,14 +141,15 @@ class DeviceScriptsTest(unittest.TestCase):
         return {part["part"]: part["status"] for part in record["parts"]}
 
     def test_all_pass(self):
-        parts = ("kernels", "engine", "models", "lockstep", "repeat/first", "repeat/second",
+        parts = ("describe", "kernels", "engine", "models", "lockstep", "repeat/first", "repeat/second",
                  "repeat/eager")
-        done, record = self.script("tests", "--only", "kernels,engine,models,lockstep,repeat")
+        done, record = self.script("tests", "--only", "describe,kernels,engine,models,lockstep,repeat")
         self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
         self.assertEqual(record["status"], "passed")
         self.assertEqual(record["device"], "cuda:0: Fake 100")
         self.assertEqual(self.outcomes(record), dict.fromkeys(parts, "passed"))
         self.assertIn("cnn-spec: 200 steps beside cpu", done.stdout)
+        self.assertEqual(json.loads((self.folder / "out/device.json").read_text()), {"warpSize": 32})
         done, record = self.script("benchmarks")
         self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
         steps = [f"step/{model}/{seconds}s" for model in ("cnn-audio", "cnn-spec", "cnn-comb")

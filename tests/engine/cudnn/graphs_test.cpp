@@ -4,6 +4,7 @@
 
 #include <fstream>
 #include <iterator>
+#include <nlohmann/json.hpp>
 #include <set>
 
 #include "engine/cuda/convolution_graphs.h"
@@ -235,6 +236,14 @@ INSTANTIATE_TEST_SUITE_P(All, Candidates, testing::Values("h100", "a100"),
                          [](const auto& of) { return std::string(of.param); });
 INSTANTIATE_TEST_SUITE_P(All, Malformed, testing::Values("h100", "a100"),
                          [](const auto& of) { return std::string(of.param); });
+
+TEST(Description, IsReadAsItWasWritten) {
+  for (const char* device : {"h100", "a100"}) {
+    const std::string once = cuda::description(cuda::described_device(device_json(device)));
+    EXPECT_EQ(nlohmann::json::parse(once), nlohmann::json::parse(device_json(device)));
+    EXPECT_EQ(cuda::description(cuda::described_device(once)), once);
+  }
+}
 
 TEST(Description, OfADeviceMustBeWhole) {
   std::string json = device_json("h100");
