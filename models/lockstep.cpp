@@ -107,12 +107,17 @@ class Follower : public Recorder {
       fail("lockstep: {} has other windows", tensor.name);
     const std::vector<uint8_t>& theirs = followed_.winners[pool_++];
     const uint8_t last = *std::max_element(mine.begin(), mine.end());  // no cell lies behind it
-    for (size_t i = 0; i < mine.size(); ++i)
-      if (mine[i] != theirs[i] && theirs[i] <= last) {
-        mine[i] = theirs[i];
-        ++others;
-      }
+    const int64_t before = others;
+    for (size_t i = 0; i < mine.size(); ++i) {
+      if (mine[i] == theirs[i]) continue;
+      ++others;
+      if (theirs[i] <= last) mine[i] = theirs[i];
+    }
     windows += std::ssize(mine);
+    if (const double share = double(others - before) / double(mine.size());
+        !(share <= kLockstepWinners))
+      fail("lockstep: {:.2g} of the windows of {} were won by another cell, {:.2g} are allowed",
+           share, tensor.name, kLockstepWinners);
     tagger_.backend().copy_to_device(tensor, mine.data());
   }
 
@@ -171,10 +176,17 @@ class Lockstep::Twin {
     start_from(tagger);
   }
   Recorder& recorder() { return recorder_; }
-  const Furthest& furthest(Kind kind) const { return furthest_[kind]; }
-  /// Share of the pools' windows that another cell won.
-  double other_winners() const {
-    return static_cast<double>(others_) / static_cast<double>(std::max<int64_t>(windows_, 1));
+  int64_t compared() const { return compared_; }
+  std::string summary() const {
+    const auto furthest = [&](Kind kind) {
+      return fmt::format("{:.2g} ({})", furthest_[kind].off, furthest_[kind].what);
+    };
+    return fmt::format(
+        "{}: {} steps beside {}; off by at most: outputs {}, gradients {}, updates {}; {:.2g} of "
+        "the pools' windows were won by another cell",
+        to_string(tagger_.kind()), compared_, tagger_.backend().name(), furthest(kOutput),
+        furthest(kGradient), furthest(kUpdate),
+        static_cast<double>(others_) / static_cast<double>(std::max<int64_t>(windows_, 1)));
   }
 
   void compare(const ObservedStep& step) {
@@ -199,6 +211,7 @@ class Lockstep::Twin {
       if (by > furthest_[kind].off) furthest_[kind] = {by, what};
     }
     start_from(step.tagger);
+    ++compared_;
   }
 
  private:
@@ -247,7 +260,7 @@ class Lockstep::Twin {
   Parameters::Snapshot before_;
   std::map<int64_t, Steps> steps_;
   Furthest furthest_[kKinds];
-  int64_t windows_ = 0, others_ = 0;
+  int64_t windows_ = 0, others_ = 0, compared_ = 0;
 };
 
 Lockstep::Lockstep(Backend& reference, const Store& store, const Config& config, int64_t steps)
@@ -259,9 +272,10 @@ Lockstep::Lockstep(Backend& reference, const Store& store, const Config& config,
   source_.place_on(reference);
 }
 
-Lockstep::~Lockstep() = default;
+Lockstep::~Lockstep() { finish(); }
 
 void Lockstep::on_start(const Tagger& tagger) {
+  finish();
   twin_ = std::make_unique<Twin>(reference_, source_, tagger);
 }
 
@@ -270,16 +284,11 @@ TraceListener* Lockstep::listener() { return twin_ ? &twin_->recorder() : nullpt
 void Lockstep::on_step(const ObservedStep& step) {
   if (!twin_) return;
   twin_->compare(step);
-  if (step.step < steps_) return;
-  const auto furthest = [&](Kind kind) {
-    const Furthest& of = twin_->furthest(kind);
-    return fmt::format("{:.2g} ({})", of.off, of.what);
-  };
-  spdlog::info(
-      "{}: {} steps beside {}; off by at most: outputs {}, gradients {}, updates {}; {:.2g} of "
-      "the pools' windows were won by another cell",
-      to_string(step.tagger.kind()), step.step, reference_.name(), furthest(kOutput),
-      furthest(kGradient), furthest(kUpdate), twin_->other_winners());
+  if (twin_->compared() == steps_) finish();
+}
+
+void Lockstep::finish() {
+  if (twin_ && twin_->compared() > 0) spdlog::info("{}", twin_->summary());
   twin_.reset();
 }
 

@@ -13,7 +13,8 @@ inline constexpr double kLockstepOutputs = 1e-4;  // of layers; inputs, losses, 
 // Gradients of layers' inputs and of their parameters: a unit that rounding puts on the other side
 // of a ReLU moves those of a dense layer by percents.
 inline constexpr double kLockstepGradients = 0.2;
-inline constexpr double kLockstepUpdates = 0.2;  // Adam takes a whole step for a gradient near 0
+inline constexpr double kLockstepUpdates = 0.2;   // Adam takes a whole step for a gradient near 0
+inline constexpr double kLockstepWinners = 0.05;  // share of a pool's windows won by another cell
 
 class Lockstep : public StepObserver {
  public:
@@ -27,11 +28,12 @@ class Lockstep : public StepObserver {
   void on_start(const Tagger& tagger) override;
   TraceListener* listener() override;
   /// Throws Error naming step, tensor and layer: the first in the order of the step that is further
-  /// off than its bound. When the last step of a phase is compared, logs the furthest of each kind.
+  /// off than its bound. Behind the last step of a phase that is compared, the furthest are logged.
   void on_step(const ObservedStep& step) override;
 
  private:
   class Twin;
+  void finish();
   Backend& reference_;
   ClipSource source_;
   int64_t steps_;
