@@ -150,11 +150,17 @@ class DeviceScriptsTest(unittest.TestCase):
         self.assertEqual(self.outcomes(record), dict.fromkeys(parts, "passed"))
         self.assertIn("cnn-spec: 200 steps beside cpu", done.stdout)
         self.assertEqual(json.loads((self.folder / "out/device.json").read_text()), {"warpSize": 32})
-        done, record = self.script("benchmarks")
+        folder = self.folder / "bundle/bin"
+        self.fake("bin/ncu", "echo 'a line'; echo '\"a\",\"kernel\"'")
+        self.fake("tools/profile", "for file; do :; done; echo '{\"layers\": []}' > $file")
+        done, record = self.script("benchmarks", PATH=f"{folder}:/usr/bin:/bin")
         self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
-        steps = [f"step/{model}/{seconds}s" for model in ("cnn-audio", "cnn-spec", "cnn-comb")
-                 for seconds in (1, 2, 3)]
-        self.assertEqual(self.outcomes(record), dict.fromkeys(["kernels", *steps], "passed"))
+        models = ("cnn-audio", "cnn-spec", "cnn-comb")
+        steps = [f"step/{model}/{seconds}s" for model in models for seconds in (1, 2, 3)]
+        layers = [f"profile/{model}" for model in models]
+        self.assertEqual(self.outcomes(record), dict.fromkeys(
+            ["kernels", *steps, *layers, "ncu/cnn-audio", "ncu/cnn-spec"], "passed"))
+        self.assertEqual((self.folder / "out/ncu-cnn-spec.csv").read_text(), '"a","kernel"\n')
         self.assertEqual(len((self.folder / "out/steps.jsonl").read_text().splitlines()), 4 * 9)
 
     def test_a_failure_is_one(self):
