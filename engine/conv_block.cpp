@@ -7,18 +7,6 @@
 namespace earshot {
 namespace {
 
-/// What a block may be computed by.
-enum class Form { kFused, kComposed, kLibrary };
-
-Form form_of_blocks() {
-  const char* text = std::getenv("EARSHOT_BLOCKS");
-  const std::string_view form = text ? text : "fused";
-  if (form == "fused") return Form::kFused;
-  if (form == "composed") return Form::kComposed;
-  if (form == "library") return Form::kLibrary;
-  fail_usage("EARSHOT_BLOCKS={}: set it to fused, composed or library, or leave it unset", form);
-}
-
 Gradients gradients(const Planner& planner, bool gives_dx) {
   if (!planner.training) return Gradients::kNone;
   return gives_dx ? Gradients::kWeightAndInput : Gradients::kWeight;
@@ -38,6 +26,15 @@ void add(Work& sum, const Work& part) {
 Tensor first_of(const Tensor& t, int64_t n) { return t.data ? t.first(n) : Tensor{}; }
 
 }  // namespace
+
+BlockForm block_form() {
+  const char* text = std::getenv("EARSHOT_BLOCKS");
+  const std::string_view form = text ? text : "fused";
+  if (form == "fused") return BlockForm::kFused;
+  if (form == "composed") return BlockForm::kComposed;
+  if (form == "library") return BlockForm::kLibrary;
+  fail_usage("EARSHOT_BLOCKS={}: set it to fused, composed or library, or leave it unset", form);
+}
 
 ConvBlock::ConvBlock(Backend& backend, Parameters& parameters, std::string name,
                      const BlockRow& row, int64_t c_in)
@@ -88,7 +85,7 @@ void ConvBlock::set_shapes(const Shape& input) {
 }
 
 bool ConvBlock::plan_fused(Planner& planner) {
-  if (form_of_blocks() != Form::kFused) return false;
+  if (planner.blocks != BlockForm::kFused) return false;
   int64_t forward = 0, backward = 0;
   for (const int64_t n : planner.batches()) {
     BlockShape shape{{}, gradients(planner, wants_dx_)};
@@ -117,7 +114,7 @@ bool ConvBlock::plan_fused(Planner& planner) {
 void ConvBlock::plan_composed(Planner& planner) {
   const DType stored = backend_.activation_type();
   const PooledBackward pooled =
-      form_of_blocks() == Form::kLibrary ? PooledBackward::kDense : PooledBackward::kFastest;
+      planner.blocks == BlockForm::kLibrary ? PooledBackward::kDense : PooledBackward::kFastest;
   for (size_t i = 0; i < units_.size(); ++i) {
     Unit& u = units_[i];
     if (i > 0) planner.advance();

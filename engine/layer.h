@@ -31,6 +31,11 @@ struct StepInfo {
 
 /// Collects the tensors of one pass with their lifetimes. Layers take their forward ticks in
 /// order; their backward ticks mirror them.
+/// What computes a block of convolutions (engine/conv_block.h).
+enum class BlockForm { kFused, kComposed, kLibrary };
+/// EARSHOT_BLOCKS in the environment; kFused without it.
+BlockForm block_form();
+
 class Planner {
  public:
   /// `batches`: every batch size that will run, for library plans; the largest sizes the tensors.
@@ -42,6 +47,8 @@ class Planner {
   const std::vector<int64_t>& batches() const { return batches_; }  // ascending
   /// Whether the layers planned from here on will run backward.
   bool training = false;
+  /// Of the blocks planned from here on.
+  BlockForm blocks = block_form();
   /// Whether the next layer must give a gradient for its input.
   bool wants_dx = false;
 

@@ -52,8 +52,7 @@ void add_model(Keys& keys) {
       "precision",
       {{"fp32", Precision::kF32}, {"tf32", Precision::kTf32}, {"bf16", Precision::kBf16}},
       "of the products on a GPU, the CPU's are fp32; bf16 also stores the activations of "
-      "convolution "
-      "blocks in it",
+      "convolution blocks in it",
       [](auto& c) -> auto& { return c.precision; }));
   keys.push_back(flag(
       "deterministic", "only algorithms that give the same bits in every run on one device",

@@ -4,167 +4,48 @@
 
 #include <algorithm>
 #include <cmath>
-#include <cstdlib>
-#include <optional>
-#include <utility>
+#include <map>
 
 #include "engine/error.h"
-#include "kernels/bf16.h"
+#include "models/step_recorder.h"
 
 namespace earshot {
-namespace lockstep {
+namespace {
 
-enum Kind { kOutput, kGradient, kUpdate, kKinds };
-
-/// A tensor on the host.
-struct Seen {
-  Kind kind;
-  std::string what;  // "block1.y of layer audio.block1"
-  std::vector<float> values;
-};
-
-struct Step {
-  std::vector<Seen> seen;                     // in order
-  std::vector<std::vector<uint8_t>> winners;  // of each pool, a cell for each window
-};
-
-std::vector<float> on_host(Backend& backend, const Tensor& tensor) {
-  std::vector<float> values(static_cast<size_t>(tensor.shape.count()));
-  if (tensor.type == DType::kBf16) {
-    std::vector<Bf16> narrow(values.size());
-    backend.copy_to_host(narrow.data(), tensor);
-    convert(tensor.shape.count(), narrow.data(), values.data());
-  } else {
-    backend.copy_to_host(values.data(), tensor);
-  }
-  return values;
+double norm(const std::vector<float>& values) {
+  double sum = 0;
+  for (const double v : values) sum += v * v;
+  return std::sqrt(sum);
 }
 
-/// Keeps what the layers of a step write, then gradients and parameters.
-class Recorder : public PartListener {
- public:
-  explicit Recorder(const Tagger& tagger) : tagger_(tagger) {}
-  void wrote(const std::string& layer, TracePhase phase, const Tensor& tensor) override {
-    if (!tensor.data) return;
-    if (tensor.type == DType::kU8) return on_winners(tensor);
-    keep(phase == TracePhase::kForward ? kOutput : kGradient,
-         fmt::format("{} of layer {}{}", tensor.name, part(), layer), tensor);
+double distance(const std::vector<float>& a, const std::vector<float>& b) {
+  double sum = 0;
+  for (size_t i = 0; i < a.size(); ++i) {
+    const double d = double(a[i]) - double(b[i]);
+    sum += d * d;
   }
-  /// Ends the step, which began with the parameters `before`.
-  Step take(const Parameters::Snapshot& before) {
-    const Parameters& parameters = tagger_.trainable();
-    const auto& entries = parameters.entries();
-    // Weights and bias of a layer as one: before a batch norm a bias has no gradient but rounding.
-    std::string last;
-    for (int i = static_cast<int>(entries.size()); i-- > 0;) {  // the last layer's come first
-      if (entries[i].kind != Parameters::Kind::kTrainable) continue;
-      const std::string layer = entries[i].name.substr(0, entries[i].name.rfind('.'));
-      if (layer != std::exchange(last, layer))
-        keep(kGradient, "gradient of layer " + layer, parameters.gradient(i));
-      else
-        join(on_host(tagger_.backend(), parameters.gradient(i)));
-    }
-    for (int i = 0; i < static_cast<int>(entries.size()); ++i)
-      if (entries[i].kind == Parameters::Kind::kStatistic)
-        keep(kOutput, entries[i].name, parameters.value(i));
-    keep(kUpdate, "update of all parameters", parameters.values());
-    std::vector<float>& update = step_.seen.back().values;
-    for (size_t i = 0; i < update.size(); ++i) update[i] -= before.values[i];
-    return std::exchange(step_, {});
-  }
-
- protected:
-  virtual void on_winners(const Tensor& tensor) { step_.winners.push_back(cells(tensor)); }
-  std::vector<uint8_t> cells(const Tensor& tensor) const {
-    std::vector<uint8_t> cells(static_cast<size_t>(tensor.shape.count()));
-    tagger_.backend().copy_to_host(cells.data(), tensor);
-    return cells;
-  }
-  const Tagger& tagger_;
-
- private:
-  void keep(Kind kind, std::string what, const Tensor& tensor) {
-    step_.seen.push_back({kind, std::move(what), on_host(tagger_.backend(), tensor)});
-  }
-  void join(const std::vector<float>& values) {
-    std::vector<float>& last = step_.seen.back().values;
-    last.insert(last.end(), values.begin(), values.end());
-  }
-  Step step_;
-};
-
-/// Goes on with the winners of the step that it follows: of two cells that are equal but for
-/// rounding either may win, and the gradients below are others then.
-class Follower : public Recorder {
- public:
-  Follower(const Tagger& tagger, const Step& followed) : Recorder(tagger), followed_(followed) {}
-  int64_t windows = 0, others = 0;  // of all pools, and those that another cell won
-
- protected:
-  void on_winners(const Tensor& tensor) override {
-    std::vector<uint8_t> mine = cells(tensor);
-    if (pool_ == followed_.winners.size() || followed_.winners[pool_].size() != mine.size())
-      fail("lockstep: {} has other windows", tensor.name);
-    const std::vector<uint8_t>& theirs = followed_.winners[pool_++];
-    const uint8_t last = *std::max_element(mine.begin(), mine.end());  // no cell lies behind it
-    const int64_t before = others;
-    for (size_t i = 0; i < mine.size(); ++i) {
-      if (mine[i] == theirs[i]) continue;
-      ++others;
-      if (theirs[i] <= last) mine[i] = theirs[i];
-    }
-    windows += std::ssize(mine);
-    if (const double share = double(others - before) / double(mine.size());
-        !(share <= kLockstepWinners))
-      fail("lockstep: {:.2g} of the windows of {} were won by another cell, {:.2g} are allowed",
-           share, tensor.name, kLockstepWinners);
-    tagger_.backend().copy_to_device(tensor, mine.data());
-  }
-
- private:
-  const Step& followed_;
-  size_t pool_ = 0;
-};
-
-double off(const std::vector<float>& found, const std::vector<float>& expected) {
-  double difference = 0, norm = 0;
-  for (size_t i = 0; i < found.size(); ++i) {
-    const double e = expected[i], d = found[i] - e;
-    difference += d * d;
-    norm += e * e;
-  }
-  return difference == 0 ? 0 : std::sqrt(difference / norm);
+  return std::sqrt(sum);
 }
 
-/// EARSHOT_BLOCKS, which passes are planned by, for the life of this.
-class LibraryBlocks {
- public:
-  LibraryBlocks() {
-    if (const char* before = std::getenv(kName)) before_ = before;
-    setenv(kName, "library", 1);
-  }
-  ~LibraryBlocks() {
-    if (before_)
-      setenv(kName, before_->c_str(), 1);
-    else
-      unsetenv(kName);
-  }
-  LibraryBlocks(const LibraryBlocks&) = delete;
-  LibraryBlocks& operator=(const LibraryBlocks&) = delete;
+bool finite(const RecordedStep& step) {
+  return std::all_of(step.tensors.begin(), step.tensors.end(), [](const RecordedTensor& tensor) {
+    return std::all_of(tensor.values.begin(), tensor.values.end(),
+                       [](float v) { return std::isfinite(v); });
+  });
+}
 
- private:
-  static constexpr const char* kName = "EARSHOT_BLOCKS";
-  std::optional<std::string> before_;
-};
+/// Norms of the gradients of each layer, all its parameters together.
+std::map<std::string, double> gradient_norms(const RecordedStep& step) {
+  std::map<std::string, double> norms;
+  for (const RecordedTensor& tensor : step.tensors)
+    if (!tensor.layer.empty()) {
+      double& sum = norms[tensor.layer];
+      sum = std::hypot(sum, norm(tensor.values));
+    }
+  return norms;
+}
 
-struct Furthest {
-  double off = 0;
-  std::string what = "none";
-};
-
-}  // namespace lockstep
-
-using namespace lockstep;
+}  // namespace
 
 /// The phase once more, on the reference.
 class Lockstep::Twin {
@@ -175,43 +56,30 @@ class Lockstep::Twin {
         tagger_(reference, tagger.config(), tagger.kind(), tagger.classes(), /*trained=*/true) {
     start_from(tagger);
   }
-  Recorder& recorder() { return recorder_; }
+  StepRecorder& recorder() { return recorder_; }
   int64_t compared() const { return compared_; }
-  std::string summary() const {
-    const auto furthest = [&](Kind kind) {
-      return fmt::format("{:.2g} ({})", furthest_[kind].off, furthest_[kind].what);
-    };
-    return fmt::format(
-        "{}: {} steps beside {}; off by at most: outputs {}, gradients {}, updates {}; {:.2g} of "
-        "the pools' windows were won by another cell",
-        to_string(tagger_.kind()), compared_, tagger_.backend().name(), furthest(kOutput),
-        furthest(kGradient), furthest(kUpdate),
-        static_cast<double>(others_) / static_cast<double>(std::max<int64_t>(windows_, 1)));
-  }
+  const LockstepDistance& furthest() const { return furthest_; }
 
   void compare(const ObservedStep& step) {
-    const Step followed = recorder_.take(before_);
-    const std::vector<Seen>&found = followed.seen, expected = repeat(step, followed).seen;
-    if (found.size() != expected.size())
-      fail("lockstep: {} tensors on {}, {} on {}", found.size(), step.tagger.backend().name(),
-           expected.size(), tagger_.backend().name());
-    constexpr double allowed[kKinds] = {kLockstepOutputs, kLockstepGradients, kLockstepUpdates};
-    for (size_t i = 0; i < found.size(); ++i) {
-      const auto& [kind, what, values] = found[i];
-      if (what != expected[i].what || values.size() != expected[i].values.size())
-        fail("lockstep: {} [{}] on {}, {} [{}] on {}", what, values.size(),
-             step.tagger.backend().name(), expected[i].what, expected[i].values.size(),
-             tagger_.backend().name());
-      const double by = off(values, expected[i].values);
-      if (!(by <= allowed[kind]))
-        fail(
-            "lockstep: step {} of {}: {} is off by {:.2g} of its norm from {}'s, {:.2g} is allowed",
-            step.step, to_string(tagger_.kind()), what, by, tagger_.backend().name(),
-            allowed[kind]);
-      if (by > furthest_[kind].off) furthest_[kind] = {by, what};
-    }
+    const RecordedStep found = recorder_.take(before_);
+    if (step.batch.size() == 1 || !finite(found)) return start_from(step.tagger);
+    plan(step);
+    StepFollower follower(tagger_, found);
+    const RecordedStep expected = repeat(step, follower);
+    where_ = fmt::format("lockstep: step {} of {}", step.step, to_string(tagger_.kind()));
+    compare(found, expected);
+    compare_winners(found, follower.others());
     start_from(step.tagger);
     ++compared_;
+  }
+
+  std::string summary() const {
+    return fmt::format(
+        "{}: {} steps beside {}; off by at most: outputs {:.2g} ({}), gradients {:.2g} ({}), "
+        "updates {:.2g}; another cell won at most {:.2g} of a pool's windows",
+        to_string(tagger_.kind()), compared_, tagger_.backend().name(), furthest_.outputs,
+        furthest_output_, furthest_.gradients, furthest_gradient_, furthest_.updates,
+        furthest_.winners);
   }
 
  private:
@@ -222,45 +90,83 @@ class Lockstep::Twin {
     before_ = std::move(snapshots.back());
   }
 
-  struct Steps {  // of one batch size
-    std::unique_ptr<TaggerPass> pass;
-    DeviceMemory memory;
-    std::unique_ptr<TrainingStep> step;
-  };
-
-  Steps& steps_of(int64_t n, const TrainingStep::Settings& settings) {
-    Steps& steps = steps_[n];
-    if (steps.pass) return steps;
-    const LibraryBlocks library;
-    steps.pass = std::make_unique<TaggerPass>(tagger_, /*training=*/true, std::vector{n});
-    steps.memory = tagger_.backend().allocate(steps.pass->arena().bytes(), "a step in lockstep");
-    steps.pass->bind(steps.memory.data());
-    steps.step = std::make_unique<TrainingStep>(
-        tagger_, *steps.pass,
-        [this, &pass = *steps.pass](int64_t count) { source_.assemble(pass, tagger_, count); },
-        settings);
-    return steps;
+  void plan(const ObservedStep& step) {
+    if (pass_) return;
+    pass_ = std::make_unique<TaggerPass>(tagger_, /*training=*/true, step.pass.batches(),
+                                         BlockForm::kLibrary);
+    memory_ = tagger_.backend().allocate(pass_->arena().bytes(), "a step in lockstep");
+    pass_->bind(memory_.data());
+    step_ = std::make_unique<TrainingStep>(
+        tagger_, *pass_, [this](int64_t n) { source_.assemble(*pass_, tagger_, n); },
+        step.settings);
   }
 
-  Step repeat(const ObservedStep& step, const Step& followed) {
-    TrainingStep& training = *steps_of(step.batch.size(), step.settings).step;
-    Follower follower(tagger_, followed);
+  RecordedStep repeat(const ObservedStep& step, StepFollower& follower) {
     const ListenWith listening(&follower);
     StepSeconds seconds;
-    training.run(step.step, step.batch, step.class_weights, seconds);
-    training.take_report(/*wait=*/true);
-    windows_ += follower.windows;
-    others_ += follower.others;
+    step_->run(step.step, step.batch, step.class_weights, seconds);
+    step_->take_report(/*wait=*/true);
     return follower.take(before_);
   }
 
-  Recorder recorder_;  // of the device
+  void compare(const RecordedStep& found, const RecordedStep& expected) {
+    using Kind = RecordedTensor::Kind;
+    if (found.tensors.size() != expected.tensors.size())
+      fail("{}: {} tensors, {} on {}", where_, found.tensors.size(), expected.tensors.size(),
+           tagger_.backend().name());
+    const std::map<std::string, double> norms = gradient_norms(expected);
+    for (size_t i = 0; i < found.tensors.size(); ++i) {
+      const RecordedTensor &f = found.tensors[i], &e = expected.tensors[i];
+      if (f.what != e.what || f.values.size() != e.values.size())
+        fail("{}: {} [{}], {} [{}] on {}", where_, f.what, f.values.size(), e.what, e.values.size(),
+             tagger_.backend().name());
+      double scale = norm(e.values);
+      // A unit that is on everywhere hands its bias to a batch norm that takes it away again: the
+      // bias has no gradient but rounding.
+      if (!e.layer.empty()) scale = std::max(scale, kLeastShare * norms.at(e.layer));
+      const double off = distance(f.values, e.values);
+      const double by = off == 0 ? 0 : off / scale;
+      if (e.kind == Kind::kOutput)
+        hold(by, kLockstepBounds.outputs, furthest_.outputs, f.what, furthest_output_);
+      else if (e.kind == Kind::kGradient)
+        hold(by, kLockstepBounds.gradients, furthest_.gradients, f.what, furthest_gradient_);
+      else
+        hold(by, kLockstepBounds.updates, furthest_.updates, f.what, furthest_update_);
+    }
+  }
+  void hold(double by, double bound, double& furthest, const std::string& what,
+            std::string& furthest_what) const {
+    if (!(by <= bound))
+      fail("{}: {} is off by {:.2g} of its norm from {}'s, {:.2g} is allowed", where_, what, by,
+           tagger_.backend().name(), bound);
+    if (by <= furthest) return;
+    furthest = by;
+    furthest_what = what;
+  }
+
+  void compare_winners(const RecordedStep& found, const std::vector<int64_t>& others) {
+    for (size_t i = 0; i < others.size(); ++i) {
+      const auto& [name, winners] = found.pools[i];
+      const double share = double(others[i]) / double(winners.size());
+      if (!(share <= kLockstepBounds.winners))
+        fail("{}: {} has other winners than {}'s in {:.2g} of its windows, {:.2g} is allowed",
+             where_, name, tagger_.backend().name(), share, kLockstepBounds.winners);
+      furthest_.winners = std::max(furthest_.winners, share);
+    }
+  }
+
+  static constexpr double kLeastShare = 0.05;
+  StepRecorder recorder_;  // of the device
   const ClipSource& source_;
   Tagger tagger_;
   Parameters::Snapshot before_;
-  std::map<int64_t, Steps> steps_;
-  Furthest furthest_[kKinds];
-  int64_t windows_ = 0, others_ = 0, compared_ = 0;
+  std::unique_ptr<TaggerPass> pass_;
+  DeviceMemory memory_;
+  std::unique_ptr<TrainingStep> step_;
+  std::string where_;  // "lockstep: step 3 of cnn-audio"
+  LockstepDistance furthest_;
+  std::string furthest_output_ = "none", furthest_gradient_ = "none", furthest_update_ = "none";
+  int64_t compared_ = 0;
 };
 
 Lockstep::Lockstep(Backend& reference, const Store& store, const Config& config, int64_t steps)
@@ -272,10 +178,9 @@ Lockstep::Lockstep(Backend& reference, const Store& store, const Config& config,
   source_.place_on(reference);
 }
 
-Lockstep::~Lockstep() { finish(); }
+Lockstep::~Lockstep() = default;
 
 void Lockstep::on_start(const Tagger& tagger) {
-  finish();
   twin_ = std::make_unique<Twin>(reference_, source_, tagger);
 }
 
@@ -284,11 +189,16 @@ TraceListener* Lockstep::listener() { return twin_ ? &twin_->recorder() : nullpt
 void Lockstep::on_step(const ObservedStep& step) {
   if (!twin_) return;
   twin_->compare(step);
-  if (twin_->compared() == steps_) finish();
+  if (twin_->compared() == steps_) on_end();
 }
 
-void Lockstep::finish() {
-  if (twin_ && twin_->compared() > 0) spdlog::info("{}", twin_->summary());
+void Lockstep::on_end() {
+  if (!twin_) return;
+  const LockstepDistance& of = twin_->furthest();
+  furthest_ = {std::max(furthest_.outputs, of.outputs), std::max(furthest_.winners, of.winners),
+               std::max(furthest_.gradients, of.gradients),
+               std::max(furthest_.updates, of.updates)};
+  spdlog::info("{}", twin_->summary());
   twin_.reset();
 }
 

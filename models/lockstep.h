@@ -1,5 +1,6 @@
 // Training beside itself on another backend: every step runs once more there, from the same
-// parameters and on the same draws, and is compared tensor by tensor.
+// parameters and on the same draws, and is compared tensor by tensor. Each layer there takes what
+// the layer before it wrote here, so that a difference is of the layer that made it.
 #pragma once
 
 #include <memory>
@@ -8,35 +9,45 @@
 
 namespace earshot {
 
-/// How far a tensor may be off: the Euclidean norm of its difference over that of the reference.
-inline constexpr double kLockstepOutputs = 1e-4;  // of layers; inputs, losses, batch statistics
-// Gradients of layers' inputs and of their parameters: a unit that rounding puts on the other side
-// of a ReLU moves those of a dense layer by percents.
-inline constexpr double kLockstepGradients = 0.2;
-inline constexpr double kLockstepUpdates = 0.2;   // Adam takes a whole step for a gradient near 0
-inline constexpr double kLockstepWinners = 0.05;  // share of a pool's windows won by another cell
+/// How far a step was off. Tensors: the Euclidean norm of the difference over that of the
+/// reference.
+struct LockstepDistance {
+  double outputs = 0;    // of layers; inputs, losses and batch statistics among them
+  double winners = 0;    // share of a pool's windows that another cell won
+  double gradients = 0;  // of layers' inputs and of parameters
+  double updates = 0;    // of all parameters at once
+};
+/// What rounding explains. Where a clip is silent all cells of a window are equal but for it, and
+/// Adam takes a whole step for a gradient near 0. A device that takes the wrong winner in fewer
+/// windows than this is not seen.
+inline constexpr LockstepDistance kLockstepBounds{3e-5, 0.5, 0.05, 0.2};
 
 class Lockstep : public StepObserver {
  public:
-  /// Compares the first `steps` of every phase with `reference`, which composes its blocks of the
-  /// library's dense convolutions and goes on with the pools' winners of the device: of two cells
-  /// that are equal but for rounding either may win. Reference and store must outlive this.
-  /// Throws UsageError where the config's precision is not fp32.
+  /// Compares the first `steps` that this call takes of every phase with `reference`, which
+  /// composes its blocks of the library's dense convolutions. Reference and store must outlive
+  /// this. Throws UsageError where the config's precision is not fp32.
   Lockstep(Backend& reference, const Store& store, const Config& config, int64_t steps);
   ~Lockstep() override;
 
   void on_start(const Tagger& tagger) override;
   TraceListener* listener() override;
   /// Throws Error naming step, tensor and layer: the first in the order of the step that is further
-  /// off than its bound. Behind the last step of a phase that is compared, the furthest are logged.
+  /// off than its bound. Leaves out steps that are not finite, which end the training anyhow, and
+  /// batches of one example, of whose batch norm nothing is left but rounding.
   void on_step(const ObservedStep& step) override;
+  /// Logs how far the phase was off, and where.
+  void on_end() override;
+
+  /// The furthest of all phases so far.
+  const LockstepDistance& furthest() const { return furthest_; }
 
  private:
   class Twin;
-  void finish();
   Backend& reference_;
   ClipSource source_;
   int64_t steps_;
+  LockstepDistance furthest_;
   std::unique_ptr<Twin> twin_;  // of the phase, while it is compared
 };
 

@@ -90,12 +90,19 @@ Phase::Phase(const TrainRequest& request, ClipSource& source, const std::vector<
   const int64_t bytes = std::max(train_pass_->arena().bytes(), validation_pass_->arena().bytes());
   // The step comes first: clips can be streamed.
   if (source.streamed() || bytes > request.backend.free_bytes()) source.release();
-  if (const int64_t free = request.backend.free_bytes(); bytes > free)
+  if (const int64_t free = request.backend.free_bytes(); bytes > free) {
+    if (has_begun(request.paths) ||
+        fs::exists(request.paths.last(
+            fold, kind)))  // its batch is fixed, so others must have taken the memory
+      fail_device("a step of {} needs {:.1f} GB, {:.1f} GB are free on {}", to_string(kind),
+                  1e-9 * static_cast<double>(bytes), 1e-9 * static_cast<double>(free),
+                  request.backend.name());
     fail("a step of {} with batch {} needs {:.1f} GB, {:.1f} GB are free; batch {} would fit",
          to_string(kind), config_.batch, 1e-9 * static_cast<double>(bytes),
          1e-9 * static_cast<double>(free),
          static_cast<int64_t>(config_.batch * static_cast<double>(free) /
                               static_cast<double>(bytes)));
+  }
   memory_ = request.backend.allocate(bytes, "the step's arena");
   train_pass_->bind(memory_.data());
   validation_pass_->bind(memory_.data());
@@ -128,6 +135,12 @@ int64_t Phase::examples_of(int64_t step_in_epoch) const {
 }
 
 TrainOutcome Phase::run(RunLog& log) {
+  const TrainOutcome outcome = run_epochs(log);
+  if (request_.observer) request_.observer->on_end();
+  return outcome;
+}
+
+TrainOutcome Phase::run_epochs(RunLog& log) {
   load_start();
   if (request_.observer) request_.observer->on_start(tagger_);
   place_clips();

@@ -43,6 +43,7 @@ class Phase {
     double loss = 0, map3 = 0, accuracy = 0;
   };
   void load_start();
+  TrainOutcome run_epochs(RunLog& log);
   void run_epoch(RunLog& log, Progress& progress);
   /// Puts all clips on the device or, where they do not fit, makes room to stream them.
   void place_clips();

@@ -36,7 +36,7 @@ void Phase::place_clips() {
         to_string(kind_), fold_);
   if (!was_streamed) state_.streamed_bytes = room;
   if (state_.streamed_bytes > room)
-    fail(
+    fail_device(
         "{} fold {} was begun with {:.1f} MB of clips on the device at a time, {:.1f} MB are free; "
         "free memory on {}, or begin the phase anew",
         to_string(kind_), fold_, 1e-6 * static_cast<double>(state_.streamed_bytes),

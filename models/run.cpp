@@ -117,6 +117,12 @@ void check_checkpoint(const SafetensorsFile& file, ModelKind kind) {
          file.require_metadata("model"), to_string(kind));
 }
 
+bool has_begun(const RunPaths& paths) {
+  for (const ModelKind kind : {ModelKind::kAudio, ModelKind::kSpec, ModelKind::kComb})
+    if (!trained_folds(paths, kind).empty()) return true;
+  return false;
+}
+
 std::vector<int> trained_folds(const RunPaths& paths, ModelKind kind) {
   std::vector<int> folds;
   std::error_code error;

@@ -52,6 +52,9 @@ Metadata checkpoint_metadata(const RunInfo& info, ModelKind kind, int fold);
 /// Throws Error unless the file is a checkpoint of this version and model.
 void check_checkpoint(const SafetensorsFile& file, ModelKind kind);
 
+/// Whether anything is trained yet.
+bool has_begun(const RunPaths& paths);
+
 /// Folds of a run that have a best checkpoint for `kind`, ascending.
 std::vector<int> trained_folds(const RunPaths& paths, ModelKind kind);
 

@@ -143,13 +143,16 @@ int64_t blended_clips(const Config& config, bool training) {
 
 }  // namespace
 
-TaggerPass::TaggerPass(Tagger& tagger, bool training, std::vector<int64_t> batches)
+TaggerPass::TaggerPass(Tagger& tagger, bool training, std::vector<int64_t> batches,
+                       BlockForm blocks)
     : tagger_(tagger),
       training_(training),
+      batches_(batches),
       networks_(tagger.build()),
       inputs_(batches.empty() ? 0 : *std::max_element(batches.begin(), batches.end()),
               blended_clips(tagger.config(), training), tagger.classes()) {
   Planner planner(arena_, std::move(batches));
+  planner.blocks = blocks;
   const int64_t n = planner.max_batch(), classes = tagger.classes();
   const bool joined = tagger.kind() == ModelKind::kComb;
   planner.training = training && !joined;

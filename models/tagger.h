@@ -79,11 +79,13 @@ class Tagger {
 class TaggerPass {
  public:
   /// `batches`: every batch size that will run.
-  TaggerPass(Tagger& tagger, bool training, std::vector<int64_t> batches);
+  TaggerPass(Tagger& tagger, bool training, std::vector<int64_t> batches,
+             BlockForm blocks = block_form());
   TaggerPass(const TaggerPass&) = delete;
   TaggerPass& operator=(const TaggerPass&) = delete;
 
   const ArenaPlan& arena() const { return arena_; }
+  const std::vector<int64_t>& batches() const { return batches_; }
   /// Gives the arena its memory: at least arena().bytes() at `base`.
   void bind(void* base);
 
@@ -116,6 +118,7 @@ class TaggerPass {
  private:
   Tagger& tagger_;
   bool training_;
+  std::vector<int64_t> batches_;
   Tagger::Networks networks_;
   ArenaPlan arena_;
   StepInputs inputs_;

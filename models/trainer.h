@@ -26,9 +26,11 @@ class StepObserver {
   virtual ~StepObserver() = default;
   /// Before the first step of a phase.
   virtual void on_start(const Tagger& tagger) = 0;
-  /// Who hears the next step layer by layer; nullptr: nobody, and it may be replayed.
+  /// Who hears the next step layer by layer, instead of those who do; nullptr: none of its own.
   virtual TraceListener* listener() { return nullptr; }
   virtual void on_step(const ObservedStep& step) = 0;
+  /// Behind the last step of a phase, or of the call.
+  virtual void on_end() {}
 };
 class StepProfile;
 

@@ -4,8 +4,8 @@
 #include <cstring>
 #include <nlohmann/json.hpp>
 
+#include "engine/error.h"
 #include "engine/trace.h"
-#include "models/stop_watch.h"
 
 namespace earshot {
 namespace {
@@ -107,7 +107,9 @@ void TrainingStep::enqueue(int64_t n) {
     backend_.update({parameters.values(), parameters.gradients(), parameters.first_moments(),
                      parameters.second_moments(), parameters.statistics(),
                      parameters.saved_statistics(), pass_.scalars(), report});
-  } catch (const Abandoned&) {  // an abandoned step has changed nothing
+  } catch (const DeviceError&) {  // the device may be gone
+    throw;
+  } catch (...) {  // an abandoned step has changed nothing
     backend_.copy_columns(parameters.saved_statistics(), parameters.statistics(), 0);
     throw;
   }

@@ -60,7 +60,7 @@ int run_program(CLI::App& app, int argc, char** argv, const std::function<void()
   } catch (const UsageError& error) {
     return report(error.what(), 2);
   } catch (const DeviceError& error) {
-    return report((error.what() + std::string("; run again, or with --device cpu")).c_str(), 1);
+    return report((error.what() + std::string("; --device cpu goes without the GPU")).c_str(), 1);
   } catch (const std::bad_alloc&) {
     return report("out of memory; use a smaller --batch or width, or a machine with more", 1);
   } catch (const std::exception& error) {

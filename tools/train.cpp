@@ -109,6 +109,7 @@ void work(const Options& o) {
   for (const std::string& word : o.models) request.kinds.push_back(model_kind(word));
   std::unique_ptr<Backend> cpu;
   std::unique_ptr<Lockstep> lockstep;
+  if (o.lockstep > 0 && profile) fail_usage("--lockstep: not with --profile-steps");
   if (o.lockstep > 0) {
     cpu = make_cpu_backend(o.device.threads);
     lockstep = std::make_unique<Lockstep>(*cpu, store, config, o.lockstep);

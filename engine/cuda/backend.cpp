@@ -184,10 +184,10 @@ class CudaBackend : public Backend {
     });
   }
   void copy_columns(const Tensor& from, const Tensor& to, int64_t first) override {
-    const auto width = static_cast<size_t>(from.shape.features() * kFloat);
-    check(cudaMemcpy2DAsync(to.f32() + first, static_cast<size_t>(to.shape.features() * kFloat),
-                            from.data, width, width, static_cast<size_t>(from.shape.n),
-                            cudaMemcpyDeviceToDevice, stream()),
+    const auto width = static_cast<size_t>(from.shape.features() * kFloatBytes);
+    check(cudaMemcpy2DAsync(
+              to.f32() + first, static_cast<size_t>(to.shape.features() * kFloatBytes), from.data,
+              width, width, static_cast<size_t>(from.shape.n), cudaMemcpyDeviceToDevice, stream()),
           "copy of {} {} into {}", from.name, to_string(from.shape), to.name);
   }
   void copy_cells(const CellRuns& runs, const Tensor& from, const Tensor& to) override {
@@ -234,7 +234,7 @@ class CudaBackend : public Backend {
 
  private:
   cudaStream_t stream() const { return device_.stream(); }
-  float* floats(int64_t count) { return static_cast<float*>(device_.scratch(count * kFloat)); }
+  float* floats(int64_t count) { return static_cast<float*>(device_.scratch(count * kFloatBytes)); }
 
   Device device_;
   PlanChoices choices_;

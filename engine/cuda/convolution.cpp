@@ -93,7 +93,8 @@ class CudaConvolution : public Convolution {
     BackwardScratch(const CudaConvolution& c, void* base) {
       Pieces pieces(base);
       if (c.sparse_) {
-        sums = static_cast<float*>(pieces.take(pooled_conv_scratch(c.pooled_shape()) * kFloat));
+        sums =
+            static_cast<float*>(pieces.take(pooled_conv_scratch(c.pooled_shape()) * kFloatBytes));
         bytes = pieces.used();
         return;
       }
@@ -104,7 +105,7 @@ class CudaConvolution : public Convolution {
       x = pieces.take(c.rounded_bytes(c.s_.x()));
       dweight = pieces.take(c.rounded_bytes(c.s_.weight()));
       sums = static_cast<float*>(
-          pieces.take(column_sums_scratch(c.s_.y().rows(), c.s_.c_out) * kFloat));
+          pieces.take(column_sums_scratch(c.s_.y().rows(), c.s_.c_out) * kFloatBytes));
       bytes = pieces.used();
     }
     void *workspace = nullptr, *unpooled = nullptr, *x = nullptr, *dweight = nullptr;

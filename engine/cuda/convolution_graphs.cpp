@@ -1,5 +1,7 @@
 #include "engine/cuda/convolution_graphs.h"
 
+#include <cuda_runtime.h>
+
 namespace earshot::cuda {
 namespace {
 
@@ -145,9 +147,12 @@ Plan choose_plan(const ConvolutionRequest& request, const Wanted& wanted, const 
       return trial(*plans[i]);
     };
   const size_t best = choices.choose(request.key(wanted.operation), options);
-  if (best == found.size())
+  if (best == found.size()) {
+    if (const cudaError_t lost = target.handle ? cudaDeviceSynchronize() : cudaSuccess)
+      fail_device("CUDA: {}", cudaGetErrorString(lost));
     fail_device("cuDNN has no plan within {:.0f} MB of workspace ({} engines tried)",
                 1e-6 * static_cast<double>(limits.workspace), found.size());
+  }
   return std::move(*plans[best]);
 } catch (const Error& error) {
   fail_device("layer {}: {} of a convolution of {} by {}: {}", request.layer, wanted.operation,

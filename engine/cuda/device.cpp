@@ -84,7 +84,7 @@ Device::Slot Device::pinned_slot(int64_t bytes) const {
 void* Device::scratch(int64_t bytes) {
   if (bytes > scratch_->bytes()) {
     if (recording_)
-      fail_device(
+      fail(
           "GPU {}: scratch must grow from {} to {} bytes while a step is recorded; run the step "
           "once before",
           index_, scratch_->bytes(), bytes);
@@ -95,8 +95,7 @@ void* Device::scratch(int64_t bytes) {
 }
 
 void Device::upload(void* to, const void* from, int64_t bytes, const char* what) {
-  if (recording_)
-    fail_device("GPU {}: the copy of {} from the host cannot be recorded", index_, what);
+  if (recording_) fail("GPU {}: the copy of {} from the host cannot be recorded", index_, what);
   for (int64_t done = 0; done < bytes; done += kSlotBytes) {
     Slot& slot = slots_[next_slot_];
     next_slot_ = (next_slot_ + 1) % slots_.size();

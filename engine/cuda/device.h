@@ -12,7 +12,7 @@
 
 namespace earshot::cuda {
 
-inline constexpr int64_t kFloat = sizeof(float);
+inline constexpr int64_t kFloatBytes = sizeof(float);
 
 /// A handle of a library, destroyed with `destroy`.
 template <typename T, auto destroy>

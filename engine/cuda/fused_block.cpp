@@ -54,8 +54,8 @@ class CudaFusedBlock : public FusedBlock {
   struct ForwardScratch {
     ForwardScratch(const CudaFusedBlock& b, void* base) {
       Pieces pieces(base);
-      kernels =
-          static_cast<float*>(pieces.take(fused_block_forward_scratch(b.s_, b.factors_) * kFloat));
+      kernels = static_cast<float*>(
+          pieces.take(fused_block_forward_scratch(b.s_, b.factors_) * kFloatBytes));
       y = static_cast<float*>(pieces.take(b.widened_bytes()));
       bytes = pieces.used();
     }
@@ -65,8 +65,8 @@ class CudaFusedBlock : public FusedBlock {
   struct BackwardScratch {
     BackwardScratch(const CudaFusedBlock& b, void* base) {
       Pieces pieces(base);
-      kernels =
-          static_cast<float*>(pieces.take(fused_block_backward_scratch(b.s_, b.factors_) * kFloat));
+      kernels = static_cast<float*>(
+          pieces.take(fused_block_backward_scratch(b.s_, b.factors_) * kFloatBytes));
       y = static_cast<float*>(pieces.take(b.widened_bytes()));
       dy = static_cast<float*>(pieces.take(b.widened_bytes()));
       bytes = pieces.used();
@@ -75,7 +75,7 @@ class CudaFusedBlock : public FusedBlock {
     int64_t bytes;
   };
   bool rounds() const { return factors_ == FusedFactors::kBf16; }
-  int64_t widened_bytes() const { return rounds() ? y().count() * kFloat : 0; }
+  int64_t widened_bytes() const { return rounds() ? y().count() * kFloatBytes : 0; }
   const float* widened(const Tensor& stored, float* to) const {
     convert(stored.shape.count(), stored.bf16(), to, device_.stream());
     return to;

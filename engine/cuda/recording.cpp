@@ -32,8 +32,7 @@ class PinnedMailbox : public Mailbox {
     for (Slot& slot : slots_) slot = device.pinned_slot(bytes);
   }
   void send() override {
-    if (sent_ - received_ == kCapacity)
-      fail_device("GPU {}: nobody reads its mailbox", device_.index());
+    if (sent_ - received_ == kCapacity) fail("GPU {}: nobody reads its mailbox", device_.index());
     Slot& slot = slots_[static_cast<size_t>(sent_++ % kCapacity)];
     check(
         cudaMemcpyAsync(slot.memory.get(), from_, bytes_, cudaMemcpyDeviceToHost, device_.stream()),

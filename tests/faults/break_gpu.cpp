@@ -4,6 +4,7 @@
 #include <dlfcn.h>
 
 #include <chrono>
+#include <cstdio>
 #include <cstdlib>
 #include <thread>
 
@@ -35,8 +36,10 @@ void strike(long milliseconds) {
   if (call(driver, "cuDevicePrimaryCtxRetain", &context, 0) &&
       call(driver, "cuCtxSetCurrent", context) &&
       call(driver, "cuModuleLoadData", &module, static_cast<const void*>(kKernel)) &&
-      call(driver, "cuModuleGetFunction", &kernel, module, "trap_now"))
-    call(driver, "cuLaunchKernel", kernel, 1U, 1U, 1U, 1U, 1U, 1U, 0U, stream, nothing, nothing);
+      call(driver, "cuModuleGetFunction", &kernel, module, "trap_now") &&
+      call(driver, "cuLaunchKernel", kernel, 1U, 1U, 1U, 1U, 1U, 1U, 0U, stream, nothing, nothing))
+    return;
+  std::fputs("break_gpu: the driver refuses to trap\n", stderr);
 }
 
 struct Start {

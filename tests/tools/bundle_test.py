@@ -152,7 +152,7 @@ class DeviceScriptsTest(unittest.TestCase):
         self.assertEqual(json.loads((self.folder / "out/device.json").read_text()), {"warpSize": 32})
         folder = self.folder / "bundle/bin"
         self.fake("bin/ncu", "echo 'a line'; echo '\"a\",\"kernel\"'")
-        self.fake("tools/profile", "for file; do :; done; echo '{\"layers\": []}' > $file")
+        self.fake("tools/profile", "for file; do :; done; echo '{\"rows\": []}' > $file")
         done, record = self.script("benchmarks", PATH=f"{folder}:/usr/bin:/bin")
         self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
         models = ("cnn-audio", "cnn-spec", "cnn-comb")
