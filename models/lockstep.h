@@ -20,7 +20,7 @@ struct LockstepDistance {
 /// What rounding explains. Where a clip is silent all cells of a window are equal but for it, and
 /// Adam takes a whole step for a gradient near 0. A device that takes the wrong winner in fewer
 /// windows than this is not seen.
-inline constexpr LockstepDistance kLockstepBounds{3e-5, 0.5, 0.05, 0.2};
+inline constexpr LockstepDistance kLockstepBounds{3e-5, 0.5, 0.02, 0.1};
 
 class Lockstep : public StepObserver {
  public:

@@ -1,7 +1,6 @@
 #include "models/config.h"
 
 #include <gtest/gtest.h>
-#include <unistd.h>
 
 #include <fstream>
 #include <limits>
@@ -9,19 +8,13 @@
 
 #include "engine/error.h"
 #include "models/config_keys.h"
+#include "tests/scratch.h"
 
 namespace earshot {
 namespace {
 
 class ConfigFile : public testing::Test {
  protected:
-  void SetUp() override {
-    std::string pattern = (fs::temp_directory_path() / "earshot-config-XXXXXX").string();
-    ASSERT_NE(mkdtemp(pattern.data()), nullptr);
-    folder_ = pattern;
-  }
-  void TearDown() override { fs::remove_all(folder_); }
-
   fs::path write(const std::string& text) {
     const fs::path path = folder_ / "my.yaml";
     std::ofstream(path, std::ios::binary) << text;
@@ -40,7 +33,7 @@ class ConfigFile : public testing::Test {
     return "accepted";
   }
 
-  fs::path folder_;
+  Scratch folder_;
 };
 
 testing::AssertionResult says(const std::string& sentence, const std::vector<std::string>& parts) {

@@ -3,22 +3,18 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
-#include <cstdlib>
 #include <limits>
 #include <nlohmann/json.hpp>
 
 #include "engine/error.h"
 #include "models/html.h"
 #include "models/svg_chart.h"
+#include "tests/scratch.h"
 
 namespace earshot {
 namespace {
 
 using Json = nlohmann::json;
-
-bool contains(const std::string& text, const std::string& part) {
-  return text.find(part) != text.npos;
-}
 
 size_t count(const std::string& text, const std::string& part) {
   size_t found = 0;
@@ -273,9 +269,8 @@ TEST(Chart, DrawsPointsGapsAndEdges) {
 }
 
 TEST(Curves, ReadsEpochsAndSkipsTheRest) {
-  std::string pattern = (fs::temp_directory_path() / "earshot-report-XXXXXX").string();
-  ASSERT_NE(mkdtemp(pattern.data()), nullptr);
-  const fs::path log = fs::path(pattern) / "log.jsonl";
+  const Scratch folder;
+  const fs::path log = folder / "log.jsonl";
   const std::string epoch =
       R"({"event":"epoch","model":"cnn-audio","fold":2,"epoch":3,"step":99,"train_loss":1.5,)"
       R"("validation_loss":null,"validation_map3":0.25,"seconds":{"data":1}})";
@@ -296,7 +291,6 @@ TEST(Curves, ReadsEpochsAndSkipsTheRest) {
   EXPECT_EQ(points[0].validation_map3, 0.25);
   fs::remove(log);
   EXPECT_THROW(read_curves(log), Error);
-  fs::remove_all(pattern);
 }
 
 }  // namespace
